@@ -2,8 +2,8 @@
 
 A folder of outcomes holds nothing else. Files that end in `.parquet` are Parquet, all others JSON lines; also
 the parts of sends that are running or were killed (`<results>.parts/`) are read, since their messages were
-sent. The last line of such a part may be incomplete: it is left out. `<results>.part`, a copy that is being
-written, is not read.
+sent. The last line of such a part may be incomplete: it is left out. `<results>.part` and `<results>.states`,
+copies that are being written or were left behind, are not read.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ STATUS = "status"
 
 _TIMES = ("sent_at", "final_at")
 _FILES = "$files"
-_PARTS, _PART = ".parts", ".part"
+_PARTS, _COPIES = ".parts", (".part", ".states")
 _ATTEMPTS = 3
 _PIECE = 1 << 20
 _MAX_LINE = 1 << 20
@@ -110,7 +110,7 @@ def _local_files(field: str, path: str, folder: Path, may_be_empty: bool) -> dic
 def _copies(field: str, path: str, folder: Path, may_be_empty: bool) -> Iterator[tuple[str, str]]:
     for file in find_files(field, path, ("",), may_be_empty=may_be_empty):
         name = str(file)
-        if name.endswith(_PART):
+        if name.endswith(_COPIES):
             continue
         if file.parent.name.endswith(_PARTS):
             yield str(_complete_lines(file, folder)), name

@@ -43,6 +43,7 @@ OPEN = frozenset({ACCEPTED, KNOWN_BEFORE, SILENT})
 """The states of messages whose receipt has not come."""
 FINAL = frozenset({DELIVERED, READ, UNDELIVERED, EXPIRED})
 """The states that a receipt gives."""
+ARRIVED = frozenset({DELIVERED, READ})
 _MAX_LINES = 10_000
 """So many lines are in memory at most. Most lines of a file may be complete already."""
 _SAME = ("reference", "message_id", "msisdn")
@@ -72,9 +73,10 @@ def receipt_update(line: Mapping[str, Any], receipt: Receipt | None, read_at: st
     """Return what a receipt changes in a line. `read_at` is when it was read.
 
     Receipts may be late, repeated or in another order. A final state replaces none or an earlier one, by the
-    vendor's times; without both times the one that was read last counts. A state that is not final never
-    replaces a final one, and a message that was read does not become merely delivered. A price is taken over
-    where none is known.
+    vendor's times; without both times the one that was read last counts. A delivery replaces a failure
+    whatever the times are: they may be of two clocks, and who has the message must not get another one. A
+    state that is not final never replaces a final one, and a message that was read does not become merely
+    delivered. A price is taken over where none is known.
     """
     if receipt is None:
         return {}
@@ -100,6 +102,8 @@ def receipt_update(line: Mapping[str, Any], receipt: Receipt | None, read_at: st
 def _is_older(line: Mapping[str, Any], receipt: Receipt) -> bool:
     if line["state"] == READ and receipt.state == DELIVERED:
         return True
+    if receipt.state in ARRIVED and line["state"] not in ARRIVED:
+        return False
     known = line.get("final_at")
     if known is None or receipt.at is None:
         return False
@@ -213,7 +217,7 @@ class Totals:
         if price is not None and state != REFUSED:
             currency = line.get("currency")
             self._prices[currency] = self._prices.get(currency, Decimal(0)) + Decimal(price)
-        if state in (DELIVERED, READ):
+        if state in ARRIVED:
             sent, final = _time(line.get("sent_at")), _time(line.get("final_at"))
             self._times.add(sent, final)
             if sent is not None and final is not None:

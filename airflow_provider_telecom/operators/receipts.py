@@ -385,7 +385,9 @@ class CollectReceiptsOperator(TelecomOperator):
         from airflow_provider_telecom.bulk.files import find_files
 
         path, target = _path_of(self.outcomes), self._target()
-        found = [file for file in find_files("outcomes", path, ("",)) if not _is_unfinished(file)]
+        there = find_files("outcomes", path, ("",))
+        _check_complete(path, there)
+        found = [file for file in there if not _is_unfinished(file)]
         if len(found) > 1:  # the completed file may be in the same folder
             found = [file for file in found if file.path != target.path]
         if not found:
@@ -408,6 +410,23 @@ class CollectReceiptsOperator(TelecomOperator):
 def _is_unfinished(file: ObjectStoragePath) -> bool:
     """Return whether a file is part of another one that is being written."""
     return file.name.endswith((".part", ".states")) or file.parent.name.endswith(".parts")
+
+
+def _check_complete(path: str, files: Sequence[ObjectStoragePath]) -> None:
+    """Raise TelecomInputError if a folder or glob has a send that is running or has failed.
+
+    The joined file would not have its messages.
+    """
+    from airflow.sdk import ObjectStoragePath
+
+    parts = {str(file.parent) for file in files if file.parent.name.endswith(".parts")}
+    if "*" in path:
+        root = ObjectStoragePath(path)
+        parts |= set(root.fs.glob(f"{root.path}.parts"))
+    if unfinished := sorted(name for name in parts if not name.endswith(".states.parts")):
+        raise TelecomInputError(
+            "outcomes", f"{unfinished[0]} is not complete: its send is running, or has failed"
+        )
 
 
 def _path_of(outcomes: object) -> str:

@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from airflow_provider_telecom.bulk import history
 from airflow_provider_telecom.bulk.frequency_cap import FrequencyCap, create_capped
 from airflow_provider_telecom.bulk.outcomes import COUNTED, Origin, write_parquet
+from airflow_provider_telecom.bulk.receipts import FinalStates
 from airflow_provider_telecom.calls.errors import TelecomInputError
 from tests.bulk.histories import AS_OF, OWN_RUN, Line, outcomes, write_history
 
@@ -293,3 +294,35 @@ def test_a_run_id_is_not_read_as_sql(tmp_path: Path) -> None:
     (folder / "it's.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     assert capped(folder, own_run=own_run) == {380670000200: "1 in 7d"}
     assert len(capped(folder, own_run=None)) == 2
+
+
+@pytest.mark.parametrize("name", ["out.parquet", "out.jsonl"])
+def test_what_a_killed_receipts_task_has_left_behind_counts_once(tmp_path: Path, name: str) -> None:
+    """A file with all rows beside the file that it was to replace: JSON or Parquet, under another name."""
+    folder = tmp_path / "history"
+    folder.mkdir()
+    path = ObjectStoragePath(str(folder / name))
+    if name.endswith(".parquet"):
+        with path.open("wb") as file:
+            write_parquet(file, [LINE])
+    else:
+        path.write_text(json.dumps(LINE) + "\n")
+    states = FinalStates(path)
+    states.begin(lambda line: True, lambda line: None)
+    while states.next_group(10):
+        states.record([{"state": "delivered"}])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ObjectStoragePath, "rename", _killed_at_the_last(ObjectStoragePath.rename))
+        with pytest.raises(KeyboardInterrupt):
+            states.finish()
+    assert sorted(one.name for one in folder.iterdir()) == [name, f"{name}.states", f"{name}.states.parts"]
+    assert capped(folder) == {380670000200: "1 in 7d"}
+
+
+def _killed_at_the_last(rename: Any) -> Any:
+    def renaming(self: Any, target: Any) -> Any:
+        if self.name.endswith(".states"):
+            raise KeyboardInterrupt
+        return rename(self, target)
+
+    return renaming

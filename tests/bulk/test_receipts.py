@@ -47,6 +47,8 @@ def test_without_the_vendors_time_it_came_when_it_was_read() -> None:
         (("delivered", 9), Receipt("undelivered", "Failed", at(5)), "delivered"),  # it is late
         (("delivered", 5), Receipt("undelivered", "Failed", at(9)), "undelivered"),
         (("undelivered", 5), Receipt("delivered", "Delivered"), "delivered"),  # read last
+        (("undelivered", 9), Receipt("delivered", "Delivered", at(5)), "delivered"),  # clocks differ
+        (("expired", 9), Receipt("read", "Read", at(5)), "read"),
         (("delivered", 5), Receipt(None, "Sending"), "delivered"),
         (("delivered", 5), Receipt(None, "Teleported"), "delivered"),
         (("delivered", 5), None, "delivered"),

@@ -163,6 +163,28 @@ def test_files_of_shards_are_joined(clock: Clock, tmp_path: Path) -> None:
         Run().execute(Collecting(task_id="receipts", outcomes=str(tmp_path / "send")))
 
 
+def test_a_shard_whose_send_has_not_ended_is_not_left_out(clock: Clock, tmp_path: Path) -> None:
+    """Otherwise its recipients would be missing in the joined file, and nobody would notice."""
+    send = tmp_path / "send"
+    send.mkdir()
+    written(send / "0.jsonl", lines()[:3])
+    (send / "1.jsonl.parts").mkdir()
+    written(send / "1.jsonl.parts" / "000000000000.jsonl", lines()[3:])
+    Collecting.answers = {number[-1]: (0, "delivered") for number in NUMBERS}
+    for outcomes in (send, send / "*"):
+        asked = {"outcomes": str(outcomes), "results_path": str(tmp_path / "whole.jsonl")}
+        with pytest.raises(TelecomInputError, match=r"^outcomes: .*1.jsonl.parts.* not complete"):
+            Run().execute(Collecting(task_id="receipts", **asked))
+    assert Collecting.asked == []
+    written(send / "1.jsonl", lines()[3:])
+    with pytest.raises(TelecomInputError, match="not complete"):  # more of it is being sent
+        Run().execute(
+            Collecting(
+                task_id="r", outcomes=str(send / "*.jsonl"), results_path=str(tmp_path / "whole.jsonl")
+            )
+        )
+
+
 def test_another_path_gets_the_completed_file(clock: Clock, tmp_path: Path) -> None:
     path, other = written(tmp_path / "out.jsonl", lines()), tmp_path / "new" / "receipts.parquet"
     Collecting.answers = {"0": (0, "delivered"), "1": (60, "delivered")}

@@ -113,7 +113,8 @@ class MultichannelMessages:
             sent_at=result.at,
             final_at=result.at if result.state == REFUSED else None,
         )
-        return {**line, "bearer_type": None}
+        last = "viber" if isinstance(message.contents[-1], ViberContent) else "sms"
+        return {**line, "bearer_type": None, "last_channel": last}
 
 
 def send_one(hook: KyivstarOpenTelecomHook, message: Message) -> Result:

@@ -46,7 +46,7 @@ class KyivstarCollectReceiptsOperator(CollectReceiptsOperator, KyivstarOperator)
     Final are delivered, seen (`read`) and expired; every other word is not, as the document names none. A
     message that the vendor does not know (404, code 1040) may be on its way: it is asked for again. Messages
     of unknown outcome have no id and can't be asked for. A row of a multichannel message also has
-    `bearer_type`: the channel that has delivered it, such as `viber`.
+    `bearer_type`: the channel that has delivered it, such as `viber`. It is expired when its last channel is.
 
     **Of a promo the vendor has counts only.** Its rows stay `accepted`; the XCom has its deliveries in
     `delivered`, `read`, `undelivered`, `expired` and `refused` (not sent when the promo was completed), and
@@ -134,7 +134,10 @@ class KyivstarCollectReceiptsOperator(CollectReceiptsOperator, KyivstarOperator)
 
     def _receipts(self, lines: Sequence[Line]) -> Sequence[Receipt | None]:
         found = self._statuses(lines)
-        return [self._receipt(found[place]) if place in found else None for place in range(len(lines))]
+        return [
+            self._receipt(found[place], line.get("last_channel")) if place in found else None
+            for place, line in enumerate(lines)
+        ]
 
     def _updates(self, lines: Sequence[Line]) -> Sequence[Mapping[str, object]]:
         updates = [dict(update) for update in super()._updates(lines)]
@@ -203,10 +206,13 @@ class KyivstarCollectReceiptsOperator(CollectReceiptsOperator, KyivstarOperator)
             self._refused.append(error)
             return None
 
-    def _receipt(self, status: MessageStatus) -> Receipt:
+    def _receipt(self, status: MessageStatus, last_channel: str | None) -> Receipt:
         from airflow_provider_telecom.bulk.outcomes import DELIVERED, EXPIRED, READ, time_text
         from airflow_provider_telecom.bulk.receipts import Receipt
-        from airflow_provider_telecom.vendors.kyivstar_open_telecom.models import MessageState
+        from airflow_provider_telecom.vendors.kyivstar_open_telecom.models import (
+            MessageState,
+            MultichannelStatus,
+        )
 
         states = {
             MessageState.DELIVERED: DELIVERED,
@@ -215,8 +221,14 @@ class KyivstarCollectReceiptsOperator(CollectReceiptsOperator, KyivstarOperator)
         }
         if status.state is MessageState.UNKNOWN:
             self._unknown_words[status.status[:_LONGEST_WORD]] += 1
-        at = None if status.moment is None else time_text(status.moment)
-        return Receipt(states.get(status.state), status.status, at)
+        at, state = None if status.moment is None else time_text(status.moment), states.get(status.state)
+        if (
+            isinstance(status, MultichannelStatus)
+            and state == EXPIRED
+            and not status.has_expired(last_channel)
+        ):
+            state = None  # of the first channel: the vendor goes on to the next one
+        return Receipt(state, status.status, at)
 
 
 def _at_once(

@@ -295,6 +295,21 @@ class MultichannelStatus(MessageStatus):
     bearer_type: str | None = None
     reports: list[BearerReport] = Field(default_factory=list)
 
+    def has_expired(self, last_channel: str | None) -> bool:
+        """Whether no channel will deliver it. The vendor goes on to the next channel when one has expired.
+
+        Nobody says whether `status` is that of the whole message or of the channel in `bearer_type`. So the
+        last channel, or two of them, must have expired, unless no channel is named at all.
+        """
+        if self.state is not MessageState.EXPIRED:
+            return False
+        if any(MessageState(one.state) is not MessageState.EXPIRED for one in self.reports):
+            return False
+        named = {one.bearer_type.casefold() for one in self.reports}
+        if self.bearer_type is not None:
+            named.add(self.bearer_type.casefold())
+        return not named or len(named) > 1 or last_channel in named
+
     @property
     def delivered_by(self) -> str | None:
         """The channel that has delivered it; without `bearer_type` the one whose report says so."""

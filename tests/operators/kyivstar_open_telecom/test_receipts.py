@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -66,7 +67,7 @@ def states(path: Any) -> list[str]:
 def written(path: Path, channel: str, ids: list[str | None], conn_id: str = CONN, **more: Any) -> str:
     origin = Origin(channel, conn_id, "dag/run/send")
     lines = [
-        origin.line(number, "accepted", message_id=id_, reference="r", sent_at=SENT_AT, **more)
+        {**origin.line(number, "accepted", message_id=id_, reference="r", sent_at=SENT_AT), **more}
         for number, id_ in zip(NUMBERS, ids, strict=False)
     ]
     write_lines(ObjectStoragePath(str(path)), lines)
@@ -168,10 +169,47 @@ def test_the_channel_that_delivered_a_multichannel_message(
     state.unreachable.add(NUMBERS[2])
     contents = [ViberContent("viber"), SmsContent("sms")]
     ids = [hook.send_multichannel(number, contents).message_id for number in NUMBERS[:3]]
-    path = written(tmp_path / "out.jsonl", "multichannel", ids)
+    path = written(tmp_path / "out.jsonl", "multichannel", ids, last_channel="sms")
     assert Run().execute(receipts(path))["delivered"] == 2
     found = [(row["state"], row.get("bearer_type")) for row in rows(path)]
     assert found == [("delivered", "viber"), ("delivered", "sms"), ("expired", None)]
+
+
+@pytest.mark.parametrize(
+    ("more", "last_channel", "state"),
+    [
+        ({"bearerType": "VIBER"}, "sms", "silent"),
+        ({"bearerType": "viber", "reports": [("viber", "expired")]}, "sms", "silent"),
+        ({"bearerType": "viber", "reports": [("viber", "expired"), ("sms", "accepted")]}, "sms", "silent"),
+        ({"reports": [("viber", "expired"), ("sms", "sending")]}, "sms", "silent"),
+        ({"bearerType": "sms"}, "viber", "silent"),
+        ({"bearerType": "sms"}, None, "silent"),
+        ({"bearerType": "SMS"}, "sms", "expired"),
+        ({"reports": [("SMS", "EXPIRED"), ("Viber", "expired")]}, None, "expired"),
+        ({}, "sms", "expired"),
+    ],
+)
+def test_a_first_channel_that_has_expired_is_not_the_end_of_a_multichannel_message(
+    telecom_simulator: Any,
+    hook_for: Callable[..., Any],
+    tmp_path: Path,
+    more: Any,
+    last_channel: str | None,
+    state: str,
+) -> None:
+    """The vendor sends by the next channel then: a ladder that moves on would send once more."""
+    hook_for(VENDOR, api_version="v1")
+    reports = [
+        {"bearerType": bearer, "date": SENT_AT, "mid": "m", "state": word}
+        for bearer, word in more.get("reports", ())
+    ]
+    body = {"multiMsgId": "a", "status": "expired", "date": SENT_AT, **more, "reports": reports}
+    telecom_simulator.fault(
+        "status", VENDOR, path="/messaging/multichannel", status=200, body=json.dumps(body), times=99
+    )
+    path = written(tmp_path / "out.jsonl", "multichannel", ["a"], last_channel=last_channel)
+    Run().execute(receipts(path, wait_timeout=1))
+    assert states(path) == [state]
 
 
 def test_a_promo_has_counts_only(
