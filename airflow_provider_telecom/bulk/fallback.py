@@ -88,6 +88,8 @@ class Fallback:
     """Of `CLIMB_ON`."""
     only_not_sent: bool = False
     """Whether only those move on of whom it is certain that nothing has left."""
+    run: str = ""
+    """The task that selects, as in the column of outcomes."""
 
 
 @dataclass
@@ -139,10 +141,24 @@ def audience_path(folder: ObjectStoragePath, info: AudienceInfo) -> ObjectStorag
     return folder / info.sha256[:_NAME_LENGTH]
 
 
-def started_audience(folder: ObjectStoragePath) -> AudienceInfo | None:
-    """Return the audience from which a task has begun to send; None if there is none."""
-    sha256 = _started(folder)
-    return None if sha256 is None else read_info(folder / sha256[:_NAME_LENGTH])
+def started_audience(folder: ObjectStoragePath, run: str) -> AudienceInfo | None:
+    """Return the audience from which a task has begun to send; None if there is none.
+
+    Raises TelecomInputError if another task, or the same one of another Dag run, has selected it: `run` is
+    this one, as in the column of outcomes.
+    """
+    if (sha256 := _started(folder)) is None:
+        return None
+    info = read_info(folder / sha256[:_NAME_LENGTH])
+    stored = info.policy.get(_POLICY)
+    other = stored.get("run") if isinstance(stored, Mapping) else None
+    if other and other != run:
+        raise TelecomInputError(
+            "output",
+            f"{folder}: a task has begun to send to those whom another task, {other}, has selected. Give "
+            "each task a folder of its own, and each run, as with {{ run_id }}",
+        )
+    return info
 
 
 def begin_sending(path: str, info: AudienceInfo, run: str) -> None:

@@ -69,18 +69,19 @@ class ResultsFile:
     def check_run(self, run: str) -> None:
         """Raise TelecomInputError if another task, or another place, of the same Dag run wrote the file.
 
-        `run` is the column of the same name. The results of the other one would be lost.
+        `run` is the column of the same name. The results of the other one would be lost. Runs of several Dags
+        at the same time have the same `{{ run_id }}`: this counts as the same run.
         """
         try:
             line = next(read_outcomes(self.path), {}) if self.path.exists() else {}
         except TelecomInputError:  # something else, which is replaced
             return
-        other, dag_run = str(line.get("run") or run), "/".join(run.split("/")[:2]) + "/"
-        if other != run and other.startswith(dag_run):
+        other = str(line.get("run") or run)
+        if other != run and other.split("/")[1:2] == run.split("/")[1:2]:
             raise TelecomInputError(
                 "results_path",
                 f"{self.path} has the results of {other}, another task of this run. Give each task its own "
-                "path, and each place of a mapped task: {{ ti.map_index }}",
+                "path ({{ ti.dag_id }}), and each place of a mapped task: {{ ti.map_index }}",
             )
 
     def add(self, lines: Iterable[Mapping[str, object]]) -> None:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from airflow_provider_telecom.bulk.budget import Budget
 
 _RESERVED = {"report"}
+_OWN_FOLDER = "fallback/{{ ti.dag_id }}/{{ run_id }}"
+"""Of a run: other runs, and other Dags, may send to the same audience."""
 
 
 def message_ladder(
@@ -48,8 +50,8 @@ def message_ladder(
     :param rungs: the rungs, in their order.
     :param outcomes: the folder of the files of outcomes, one for each rung: `s3://messages/outcomes/{{ run_id
         }}`. Each run needs its own.
-    :param audiences: the folder for the audiences of the rungs after the first; by default `fallback` in the
-        audience's own folder.
+    :param audiences: the folder for the audiences of the rungs after the first; by default
+        `fallback/<dag_id>/<run_id>` in the audience's own folder. Each run needs its own.
     :param report: the file of the report: Parquet, JSON lines or CSV, by the end of its name. Not in the
         folder of outcomes, if that is the `history` of a later audience.
     :param budget: a `Budget` that all rungs share.
@@ -73,7 +75,7 @@ def message_ladder(
     from airflow_provider_telecom.operators.next_rung import SelectFallbackOperator, check_climb_on
     from airflow_provider_telecom.operators.recipients import check_budget
 
-    states, folder = check_climb_on(climb_on), audiences or f"{_path_of(source)}/fallback"
+    states, folder = check_climb_on(climb_on), audiences or f"{_path_of(source)}/{_OWN_FOLDER}"
     windows = {} if quiet_hours is None else {"quiet_hours": quiet_hours, "timezone": timezone}
     if quiet_hours is None and timezone is not None:
         raise TelecomInputError("timezone", "is for quiet_hours, which is not given")
@@ -90,10 +92,10 @@ def message_ladder(
                         outcomes=steps[-1]["outcomes"],
                         climb_on=states,
                         unreachable_codes=rungs[place - 1].unreachable_codes,
-                        output=f"{folder.rstrip('/')}/{group_id}-{rung.name}",
+                        output=f"{folder.rstrip('/')}/{group.group_id}-{rung.name}",
                         **_sender(rungs[place - 1], rungs[place - 1].conn_ids),
                     ).output
-                names = _Names(group_id, rung.name, outcomes.rstrip("/"), folder.rstrip("/"))
+                names = _Names(str(group.group_id), rung.name, outcomes.rstrip("/"), folder.rstrip("/"))
                 receipts = _sends(rung, people, names, {**common, "deferrable": deferrable})
             steps.append({"name": rung.name, "audience": people, "outcomes": receipts})
         LadderReportOperator(task_id="report", rungs=steps, report_path=report, trigger_rule="none_failed")
@@ -156,9 +158,10 @@ def _check_rungs(rungs: Sequence[Rung]) -> None:
     for rung in rungs:
         if not isinstance(rung, Rung):
             raise TelecomInputError("rungs", f"must be rungs such as SmsRung, not {type(rung).__name__}")
-        if rung.name in names:
-            raise TelecomInputError("rungs", f"two have the name {rung.name}: give one another name=")
-        names.add(rung.name)
+        for name in _names_of(rung):
+            if name in names:
+                raise TelecomInputError("rungs", f"two have the name {name}: give one another name=")
+            names.add(name)
         for sender in rung.senders:
             if sender in senders:
                 vendor, channel, conn_id = sender
@@ -168,6 +171,11 @@ def _check_rungs(rungs: Sequence[Rung]) -> None:
                     f"with the connection {conn_id}, which has failed before",
                 )
             senders[sender] = rung.name
+
+
+def _names_of(rung: Rung) -> Sequence[str]:
+    """Return the names of a rung's files: one for each connection."""
+    return [rung.name, *(f"{rung.name}_{place}" for place in range(2, len(rung.conn_ids) + 1))]
 
 
 def _audience_of(audience: Any) -> Any:

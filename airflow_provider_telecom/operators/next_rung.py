@@ -56,7 +56,8 @@ class SelectFallbackOperator(LocalOperator):
     :param channel: the channel of the messages, as in the column `channel`: `sms`, `viber`, `rcs`,
         `multichannel` or `call`.
     :param conn_ids: the connections that have sent, as in the column `conn_id`.
-    :param output: the folder for the new audience, which is written to a folder in it.
+    :param output: the folder for the new audience, which is written to a folder in it. Each task and each
+        run needs its own: `{{ run_id }}`.
     :param unreachable_codes: codes of refusals which say that the channel does not reach the recipient.
     :param move_on: `failed` (default), or `not_sent`: only those of whom it is certain that nothing has left,
         because the connection has failed for everybody (`failover`). For another connection of the channel.
@@ -106,26 +107,29 @@ class SelectFallbackOperator(LocalOperator):
         from airflow.sdk.exceptions import AirflowSkipException
 
         with HideTraceback():
-            info = self._select()
+            info = self._select(context)
         if info is None:
             raise AirflowSkipException("nobody moves on, so there is nothing to send")
         return self._summary(info)
 
-    def _select(self) -> AudienceInfo | None:
+    def _select(self, context: Context) -> AudienceInfo | None:
         from airflow_provider_telecom.bulk.fallback import select, started_audience
+        from airflow_provider_telecom.bulk.outcomes import run_text
         from airflow_provider_telecom.tasks.storage import open_folder
 
-        rule, folder = self._rule(), open_folder(self.output_path, field="output")
-        if (kept := started_audience(folder)) is not None:
+        ti = context["ti"]
+        run = run_text(ti.dag_id, ti.run_id, ti.task_id, ti.map_index)
+        rule, folder = self._rule(run), open_folder(self.output_path, field="output")
+        if (kept := started_audience(folder, run)) is not None:
             log.info("a task has begun to send to %s recipients: the selection is kept", kept.recipients)
             return kept
         found, info = select(rule, folder, self.memory_limit)
         self._log(found)
-        if (kept := started_audience(folder)) is not None:  # meanwhile
+        if (kept := started_audience(folder, run)) is not None:  # meanwhile
             return kept
         if found.recipients:
             return info
-        if found.rows and found.stayed == {"refused": found.rows}:
+        if self.move_on == "failed" and found.rows and found.stayed == {"refused": found.rows}:
             codes = ", ".join(f"code {code}: {count:,}" for code, count in found.refused.items())
             raise TelecomRejectedError(
                 f"all {found.rows:,} messages were refused, for reasons that another channel does not cure "
@@ -133,7 +137,7 @@ class SelectFallbackOperator(LocalOperator):
             )
         return None
 
-    def _rule(self) -> Fallback:
+    def _rule(self, run: str) -> Fallback:
         from airflow_provider_telecom.bulk.audience_folder import audience_reference, read_info
         from airflow_provider_telecom.bulk.fallback import Fallback
 
@@ -150,6 +154,7 @@ class SelectFallbackOperator(LocalOperator):
             codes=self.unreachable_codes,
             only_not_sent=self.move_on == "not_sent",
             climb_on=self.climb_on,
+            run=run,
         )
 
     def _log(self, found: Selection) -> None:

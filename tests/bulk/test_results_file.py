@@ -245,6 +245,29 @@ def test_joined_and_completed_lines_are_not_all_in_memory(tmp_path: Path) -> Non
     assert [each.name for each in tmp_path.iterdir()] == ["results.jsonl"]
 
 
+@pytest.mark.parametrize(
+    ("other", "is_refused"),
+    [
+        ("dag/scheduled__1/sms", False),
+        ("dag/scheduled__1/viber", True),
+        ("dag/scheduled__1/sms/0", True),
+        ("another/scheduled__1/sms", True),  # two daily Dags have the same run_id
+        ("dag/scheduled__0/sms", False),
+    ],
+)
+def test_the_results_of_another_task_of_the_run_are_not_replaced(
+    tmp_path: Path, other: str, is_refused: bool
+) -> None:
+    file = tmp_path / "sms.jsonl"
+    file.write_text(json.dumps({"run": other}) + "\n")
+    results = ResultsFile(ObjectStoragePath(str(file)))
+    if is_refused:
+        with pytest.raises(TelecomInputError, match=f"has the results of {other}, another task of this run"):
+            results.check_run("dag/scheduled__1/sms")
+    else:
+        results.check_run("dag/scheduled__1/sms")
+
+
 def test_parquet_without_its_library_is_refused_before_the_first_message(
     telecom_simulator: Any, arguments: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

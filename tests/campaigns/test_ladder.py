@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from airflow.sdk import DAG, task
+from airflow.sdk import DAG, TaskGroup, task
 from airflow.serialization.serialized_objects import DagSerialization
 
 from airflow_provider_telecom.calls.errors import TelecomInputError
@@ -153,7 +153,8 @@ def test_what_all_rungs_share() -> None:
     assert (select.channel, select.conn_ids) == ("viber", ["ketchup_loyalty_default"])
     assert (select.climb_on, select.unreachable_codes) == (["silent"], ["11", "41"])
     assert select.output_path == (
-        "{{ ti.xcom_pull(task_ids='audience', map_indexes=-1)['path'] }}/fallback/spring-sms"
+        "{{ ti.xcom_pull(task_ids='audience', map_indexes=-1)['path'] }}"
+        "/fallback/{{ ti.dag_id }}/{{ run_id }}/spring-sms"
     )
 
 
@@ -270,6 +271,10 @@ BAD: dict[str, tuple[Callable[[], Any], str]] = {
         lambda: ladder([SmsRung("Hi", connections=["a", "b"]), SmsRung("Hi", name="c", conn_id="b")]),
         "rungs: c falls back to sms itself: both send by sms of ketchup_loyalty with the connection b",
     ),
+    "the_files_of_a_second_connection": (
+        lambda: ladder([SmsRung("Hi", connections=["a", "b"]), SmsRung("Hi", name="sms_2", conn_id="c")]),
+        "rungs: two have the name sms_2",
+    ),
     "a_timezone_without_quiet_hours": (
         lambda: ladder([SMS], timezone="Europe/Kyiv"),
         "timezone: is for quiet_hours",
@@ -288,6 +293,15 @@ def test_bad_input_when_the_dag_is_parsed(case: str) -> None:
 def test_the_same_channel_over_two_connections() -> None:
     dag = ladder([SMS, SmsRung("Hi", name="second", conn_id="ketchup_second")])
     assert "spring.second.send" in dag.task_ids
+
+
+def test_two_ladders_of_one_name_in_other_groups_share_no_file() -> None:
+    with DAG("ladder", schedule=None) as dag:
+        for name in ("east", "west"):
+            with TaskGroup(group_id=name):
+                message_ladder("spring", prepared(task_id="audience").output, [SMS], outcomes="outcomes")
+    paths = [task.results_path for task in dag.tasks if task.task_id.endswith("send")]
+    assert paths == ["outcomes/east.spring-sms.parquet", "outcomes/west.spring-sms.parquet"]
 
 
 def test_importing_it_imports_no_operator() -> None:

@@ -116,7 +116,8 @@ def killers(monkeypatch: pytest.MonkeyPatch) -> list[Killer]:
 def play(run: KillingRun, world: World, folder: Path, chance: random.Random) -> dict[str, str] | None:
     """Run, clear and kill tasks until all are done; return the states of Viber when the SMS were begun."""
     clears, begun = 4, None
-    marks = folder / "audience" / "fallback" / "spring-sms" / fallback.STARTED_FILE
+    own = folder / "audience" / "fallback" / "dag" / run.run_id
+    marks = own / "spring-sms" / fallback.STARTED_FILE
     order = [task.task_id for task in run.dag.topological_sort()]
     late = chance.randrange(12)
     for step in range(MOST_STEPS):

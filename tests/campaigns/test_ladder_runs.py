@@ -127,3 +127,19 @@ def test_silent_ones_move_on_by_request(world: World, tmp_path: Path) -> None:
     moved = {number for number, state in states.items() if state in {*FAILED, "silent"}}
     assert "silent" in states.values()
     assert world.sent("sms") == Counter(moved)
+
+
+def test_another_run_with_the_same_audience_selects_by_its_own_outcomes(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The folder of an audience may be given by its path, such as that of all customers, in each run."""
+    dag = ladder_dag(tmp_path, 20, outcomes=str(tmp_path / "{{ run_id }}"))
+    first, second = DagRun(dag, "manual__1"), DagRun(dag, "manual__2")
+    first.run_all()
+    sent = world.sent("sms")
+    assert (first.errors, bool(sent)) == ({}, True)
+    monkeypatch.setattr("tests.campaigns.world.FATES", {"viber": ((1, "delivered", None),)})
+    second.run_all()
+    assert second.errors == {}
+    assert second.states["spring.sms.send"] == SKIPPED, "all of this run have read it"
+    assert world.sent("sms") == sent

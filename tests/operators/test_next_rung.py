@@ -120,6 +120,14 @@ def test_only_those_of_whom_it_is_certain_that_nothing_has_left(tmp_path: Path) 
     assert found["excluded"] == {"refused": 1, "undelivered": 1, "expired": 1}
 
 
+def test_nothing_is_left_for_another_connection_if_all_were_refused(tmp_path: Path) -> None:
+    """The next channel may still reach them, or says what is wrong."""
+    refused = [outcome(A, "refused", code="41"), outcome(B, "refused", code="45")]
+    people = audience(tmp_path, [A, B])
+    with pytest.raises(AirflowSkipException):
+        Run().execute(selecting(tmp_path, people, refused, move_on="not_sent", unreachable_codes=[]))
+
+
 def test_the_same_inputs_give_the_same_bytes(tmp_path: Path) -> None:
     rows = [outcome(number, "expired") for number in NUMBERS]
     people = audience(tmp_path, NUMBERS)
@@ -232,6 +240,22 @@ def test_late_receipts_before_and_after_the_next_send(
     with pytest.raises(TelecomInputError, match="sending has begun from another selection"):
         run.execute(sending(stale, tmp_path / "other", task_id="other"))
     assert sent(telecom_simulator) == [B]
+
+
+def test_the_selection_of_another_run_or_task_is_not_taken(
+    telecom_simulator: Any, hook_for: Callable[..., Any], tmp_path: Path
+) -> None:
+    """With a folder without `{{ run_id }}`: those whose messages failed before may have got this one."""
+    hook_for("ketchup_loyalty")
+    people, run = audience(tmp_path, [A, B]), Run()
+    run.execute(sending(run.execute(selecting(tmp_path, people, [outcome(A, "expired")])), tmp_path))
+    now = selecting(tmp_path, people, [outcome(A, "read"), outcome(B, "expired")], file="now.jsonl")
+    with pytest.raises(TelecomInputError, match="those whom another task, dag/manual__1/select, has sel"):
+        Run("manual__2").execute(now)
+    other = selecting(tmp_path, people, [outcome(B, "expired")], file="now.jsonl", task_id="other")
+    with pytest.raises(TelecomInputError, match="each task a folder of its own"):
+        run.execute(other)
+    assert sent(telecom_simulator) == [A]
 
 
 def test_a_send_whose_messages_were_all_refused_is_not_repeated_after_they_have_moved_on(
