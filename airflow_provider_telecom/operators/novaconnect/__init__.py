@@ -13,6 +13,7 @@ from airflow_provider_telecom.operators.novaconnect.effects import (
     NovaConnectSendSmsOperator,
     NovaConnectSetTariffOperator,
 )
+from airflow_provider_telecom.operators.novaconnect.fleet import NovaConnectFleetOperator
 from airflow_provider_telecom.operators.novaconnect.groups import (
     NovaConnectCreateGroupOperator,
     NovaConnectListGroupsOperator,
@@ -41,6 +42,7 @@ __all__ = [
     "NovaConnectCreateUserOperator",
     "NovaConnectDeactivateUserOperator",
     "NovaConnectDisconnectSimsOperator",
+    "NovaConnectFleetOperator",
     "NovaConnectGetCompanyOperator",
     "NovaConnectListBillsOperator",
     "NovaConnectListGroupsOperator",

@@ -1,0 +1,172 @@
+"""The plan of a fleet: what changes, from which state of the fleet. It is a JSON file."""
+
+from __future__ import annotations
+
+import json
+import re
+import tempfile
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from airflow_provider_telecom.calls.errors import TelecomInputError
+from airflow_provider_telecom.journal.idempotency_keys import fingerprint
+from airflow_provider_telecom.operators.novaconnect.fleet_source import read_file
+from airflow_provider_telecom.vendors.novaconnect.fleet import FleetDiff, StoredChange, counts_of
+
+FORMAT = "novaconnect-fleet-plan"
+VERSION = 1
+_MAX_ROWS = 200
+_LONG_NUMBER = re.compile(r"\d{9,}")
+_HIDDEN = "(not shown)"
+
+
+@dataclass(frozen=True)
+class FleetPlan:
+    """What a task of mode `plan` stores. `fleet` has a hash of each SIM's settings."""
+
+    company_id: int
+    made_at: str
+    fleet: Mapping[str, str]
+    managed: Sequence[int]
+    changes: Sequence[StoredChange]
+    skipped: Sequence[Mapping[str, Any]]
+    new_groups: Sequence[str]
+    counts: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, company_id: int, found: FleetDiff) -> FleetPlan:
+        """Return the plan of what the desired state changes."""
+        return cls(
+            company_id,
+            datetime.now(UTC).isoformat(timespec="seconds"),
+            found.states,
+            found.managed,
+            found.changes,
+            found.skipped,
+            found.new_groups,
+            counts_of(found),
+        )
+
+    @property
+    def content(self) -> dict[str, Any]:
+        """The plan as JSON."""
+        return {"format": FORMAT, "version": VERSION, **asdict(self)}
+
+    @property
+    def sha256(self) -> str:
+        """What identifies the plan."""
+        return fingerprint(self.content)
+
+    @property
+    def changed(self) -> set[int]:
+        """The SIMs to change."""
+        return {change["sim_id"] for change in self.changes}
+
+
+def check_plan_path(path: str) -> str:
+    """Return the path of a plan. Raises TelecomInputError."""
+    if not isinstance(path, str) or not path.lower().endswith(".json"):
+        raise TelecomInputError("plan_path", "must be a file whose name ends in .json")
+    return path
+
+
+def write_plan(path: str, plan: FleetPlan) -> str:
+    """Store a plan as a whole, and return its SHA-256."""
+    sha256 = plan.sha256
+    write_text("plan_path", path, [json.dumps({**plan.content, "sha256": sha256}, ensure_ascii=False)])
+    return sha256
+
+
+def write_text(field: str, path: str, parts: Collection[str] | Iterator[str]) -> None:
+    """Put a file in place as a whole. Raises TelecomInputError if it cannot be written."""
+    from airflow_provider_telecom.tasks.storage import open_folder, place
+
+    folder, _, name = path.rpartition("/")
+    target = open_folder(folder or ("/" if path.startswith("/") else "."), field=field) / name
+    with tempfile.TemporaryDirectory() as private:
+        file = Path(private) / name
+        with file.open("w", encoding="utf-8") as content:
+            content.writelines(parts)
+        place(file, target)
+
+
+def read_plan(path: str) -> FleetPlan:
+    """Return a stored plan. Raises TelecomInputError if it is none, of another version, or was changed."""
+    try:
+        found = json.loads(read_file("plan_path", path))
+    except (ValueError, RecursionError):
+        raise TelecomInputError("plan_path", "must be a plan of this operator; it is no JSON") from None
+    if not isinstance(found, dict) or found.get("format") != FORMAT:
+        raise TelecomInputError("plan_path", "must be a plan of this operator (mode='plan')")
+    if found.get("version") != VERSION:
+        raise TelecomInputError(
+            "plan_path",
+            f"version: is a plan of version {str(found.get('version'))[:20]}, and this release applies "
+            f"version {VERSION} only; plan again",
+        )
+    sha256 = found.pop("sha256", None)
+    if sha256 != fingerprint(found):
+        raise TelecomInputError("plan_path", "sha256: the file was changed after it was planned; plan again")
+    try:
+        return FleetPlan(**{
+            name: value for name, value in found.items() if name not in ("format", "version")
+        })
+    except TypeError:
+        raise TelecomInputError("plan_path", "must have the fields of a plan; plan again") from None
+
+
+def table_of(plan: FleetPlan) -> Iterator[str]:
+    """Return the lines of a table of the changes. Names are not shown."""
+    counts = plan.counts
+    sims, managed = counts["sims"], counts["managed"]
+    yield f"Fleet plan: company {plan.company_id}, {sims} SIMs, {managed} in the desired state"
+    rows = [_row(change) for change in plan.changes[:_MAX_ROWS]]
+    if rows:
+        widths = [max(len(row[column]) for row in rows) for column in range(3)]
+        for row in rows:
+            cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=False)]
+            yield _LONG_NUMBER.sub("***", "  ~ " + "  ".join([*cells, row[3]]).rstrip())
+    if (more := len(plan.changes) - len(rows)) > 0:
+        yield f"  and {more} more changes, which are in the file of the plan"
+    for one in plan.skipped[:_MAX_ROWS]:
+        yield f"  ! {one['sim_id']}  {one['setting']}  skipped: {one['reason']}"
+    if (more := len(plan.skipped) - _MAX_ROWS) > 0:
+        yield f"  and {more} more that are skipped"
+    yield (
+        f"Plan: {counts['changed']} SIMs to change ({counts['offline']} go offline, {counts['online']} come "
+        f"online, {counts['paid']} may buy a package: the API quotes no price), {counts['unchanged']} "
+        f"unchanged, {counts['skipped']} with skipped settings, {counts['new_groups']} new groups."
+    )
+
+
+def _row(change: StoredChange) -> tuple[str, str, str, str]:
+    notes = [{"offline": "goes offline", "online": "comes online"}.get(change["connectivity"] or "", "")]
+    notes.append("may buy a package" if change["paid"] else "")
+    before, after = (_text(change["setting"], change[side]) for side in ("before", "after"))
+    return str(change["sim_id"]), change["setting"], f"{before} -> {after}", ", ".join(filter(None, notes))
+
+
+_BLOCKS = {"n": "not blocked", "u": "blocked"}
+
+
+def _text(setting: str, value: Any) -> str:
+    """Return how a setting is, for the table."""
+    match setting:
+        case "name":
+            return _HIDDEN
+        case "blocked":
+            return _BLOCKS.get(value, f"blocked ({value})")
+        case "groups":
+            return ", ".join(map(str, value)) or "no groups"
+        case "limit":
+            return "none" if value is None or value[0] == "off" else f"{value[1]} MB ({value[0]})"
+    if value is None:
+        return "none"
+    if isinstance(value[0], list):  # as the vendor shows it: limit, tariff
+        limit, tariff = value
+        return f"{limit[1]} MB ({limit[0]}, {tariff[0] if tariff else 'no tariff'})"
+    megabytes, renews, world = value
+    return f"{megabytes} MB ({'renewed' if renews else 'not renewed'}{', all world' if world else ''})"
