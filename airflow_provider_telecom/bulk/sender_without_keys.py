@@ -214,10 +214,14 @@ class SenderWithoutKeys(Generic[MessageT, CountsT]):
         unsent = Result(REFUSED, now_text(), NOT_SENT)
         in_doubt = Result(UNKNOWN, self._announced_at or unsent.at)
         try:
-            for block in self._blocks_left():
-                self._announce(block)
-                for place in block.missing:
-                    block.settle(place, in_doubt if place in block.in_doubt else unsent)
+            for place, block in enumerate(self._blocks_left()):
+                if place == 0:  # it also says that this try is at work
+                    self._announce(block, may_be_sent=False)
+                else:
+                    self._begin(block)
+                    self._checkpoint.pass_over(self._keys(block))
+                for missing in block.missing:
+                    block.settle(missing, in_doubt if missing in block.in_doubt else unsent)
                 self._count()
         except BaseException:
             self._stop()
@@ -226,8 +230,7 @@ class SenderWithoutKeys(Generic[MessageT, CountsT]):
 
     def _blocks_left(self) -> Iterator[Block[MessageT]]:
         messages = self._messages.after(self.counts.rows + len(self._earlier.messages))
-        if self._earlier.messages:
-            yield self._earlier
+        yield self._earlier if self._earlier.messages else Block(list(islice(messages, self._block_size)))
         while part := list(islice(messages, _HANDED_OVER_AT_ONCE)):
             yield Block(part)
 
@@ -237,10 +240,10 @@ class SenderWithoutKeys(Generic[MessageT, CountsT]):
         if earlier.messages:
             self._is_resumed = True
             at = self._announced_at or now_text()
-            self._announce(earlier)
-            if self._on_unknown == "resend":
+            if self._on_unknown == "resend":  # stored before: a kill must not forget it
                 self.counts.resent += len(earlier.in_doubt)
-            else:
+            self._announce(earlier)
+            if self._on_unknown != "resend":
                 for place in list(earlier.in_doubt):
                     earlier.settle(place, Result(UNKNOWN, at))
             self._send(earlier)
@@ -253,12 +256,20 @@ class SenderWithoutKeys(Generic[MessageT, CountsT]):
             self._announce(Block(block))
             self._send(self._block)
 
-    def _announce(self, block: Block[MessageT]) -> None:
-        """Write into the journal that the messages of a block may be sent from now on."""
-        self._block, self._counted, self._announced_at = block, 0, now_text()
+    def _announce(self, block: Block[MessageT], may_be_sent: bool = True) -> None:
+        """Write into the journal that the messages of a block may be sent from now on, or will not be."""
+        self._begin(block)
         known = stored_results(sorted(block.results.items()))
-        facts = {**self._facts(), **({"known": known} if known else {})}
-        self._checkpoint.announce(facts, [self._messages.key(message) for message in block.messages])
+        not_sent = [] if may_be_sent else [place for place in block.missing if place not in block.in_doubt]
+        more = {"known": known, "not_sent": not_sent}
+        facts = {**self._facts(), **{name: value for name, value in more.items() if value}}
+        self._checkpoint.announce(facts, self._keys(block))
+
+    def _begin(self, block: Block[MessageT]) -> None:
+        self._block, self._counted, self._announced_at = block, 0, now_text()
+
+    def _keys(self, block: Block[MessageT]) -> Sequence[str]:
+        return [self._messages.key(message) for message in block.messages]
 
     def _send(self, block: Block[MessageT]) -> None:
         self._requests.send(block, self._on_answer)

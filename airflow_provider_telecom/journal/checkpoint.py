@@ -137,14 +137,21 @@ class Checkpoint:
         """
         if not (self._start or self._keys or self._earlier) and self._audience and self._audience.begin:
             self._audience.begin()
-        self._before, self._start = _hashed(self._before, self._keys), self._start + len(self._keys)
-        self._keys, self._ahead = keys, self._start + len(keys)
+        self.pass_over(keys)
         try:
             self._journal.write_intent(self._name, self._entry(State.INTENT, facts))
         except TelecomNotSentError:
             self._is_taken_over = True
             raise
         self._written = self._clock()
+
+    def pass_over(self, keys: Sequence[str]) -> None:
+        """Take the messages with these keys as the next block, of which none will be sent.
+
+        The next write includes them. Until then a later try may send them.
+        """
+        self._before, self._start = _hashed(self._before, self._keys), self._start + len(self._keys)
+        self._keys, self._ahead = keys, self._start + len(keys)
 
     @property
     def is_due(self) -> bool:

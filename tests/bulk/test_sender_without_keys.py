@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from airflow.sdk import ObjectStoragePath
 
+from airflow_provider_telecom.bulk import sender_without_keys
 from airflow_provider_telecom.bulk.outcomes import Origin
 from airflow_provider_telecom.bulk.requests_without_keys import Result, SingleRequests
 from airflow_provider_telecom.bulk.results_file import ResultsFile
@@ -238,7 +239,7 @@ class DyingStore(Store):
 
     def __init__(self, dies_at: Callable[[], bool]) -> None:
         super().__init__()
-        self._dies_at, self.is_dead = dies_at, False
+        self._dies_at, self.is_dead, self.is_immortal = dies_at, False, False
 
     def get(self, key: str, default: Any = None) -> Any:
         self._step()
@@ -250,6 +251,8 @@ class DyingStore(Store):
         self._step()
 
     def _step(self) -> None:
+        if self.is_immortal:
+            return
         self.is_dead = self.is_dead or self._dies_at()
         if self.is_dead:
             raise KilledError
@@ -285,6 +288,25 @@ def test_whatever_happens_nobody_is_contacted_twice(tmp_path: Path, seed: int) -
         assert state == "unknown" or (state == "accepted") == bool(vendor.contacted[number])
 
 
+@pytest.mark.parametrize("seed", range(20))
+def test_what_may_be_paid_has_all_that_was_sent_again(tmp_path: Path, seed: int) -> None:
+    """A budget settles it."""
+    dice = random.Random(seed)
+    kinds: list[Any] = ["accepted"] * 4 + ["lost", "refused", TelecomNotSentError, "killed"]
+    vendor, task = Vendor(), Task(tmp_path, Vendor())
+    task.vendor, task.store = vendor, DyingStore(lambda: dice.random() < 0.1)
+    for _ in range(200):
+        vendor.answers = {number: dice.choice(kinds) for number in NUMBERS}
+        task.store.is_dead = False
+        try:
+            counts = task.attempt("resend", block=dice.randint(1, 6), concurrency=dice.randint(1, 4))
+        except (TelecomError, KilledError):
+            continue
+        assert counts.may_be_paid >= vendor.contacted.total()
+        return
+    raise AssertionError("it never ended")
+
+
 def test_a_journal_that_fails_loses_no_request_under_way(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -316,3 +338,34 @@ def test_who_is_in_doubt_when_all_are_handed_over_has_the_time_of_the_request(
     lines = [json.loads(line) for line in task.path.read_text().splitlines()]
     assert Counter(line["state"] for line in lines) == {"accepted": 6, "unknown": 1, "refused": 5}
     assert lines[6]["sent_at"] == entry["facts"]["announced_at"]
+
+
+@pytest.mark.parametrize("policy", ["fail", "resend"])
+def test_a_kill_while_all_are_handed_over_leaves_nobody_in_doubt(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, policy: OnUnknown
+) -> None:
+    """Nothing is sent then, so the next try may send to all of them."""
+    monkeypatch.setattr(sender_without_keys, "_HANDED_OVER_AT_ONCE", 3)
+    for step in range(100):
+        steps = iter(range(step))
+        task = Task(tmp_path / str(step), Vendor(_05=TelecomNotSentError))
+        task.store = store = DyingStore(lambda left=steps: next(left, None) is None)  # type: ignore[misc]
+        store.is_immortal = True
+        with pytest.raises(TelecomNotSentError):
+            task.attempt(policy)
+        sender = task.sender(policy)
+        sender.resume()
+        store.is_immortal = False
+        try:
+            with monkeypatch.context() as killed:
+                killed.setattr(SenderWithoutKeys, "_stop", lambda self: None)
+                sender.hand_over()
+        except KilledError:
+            store.is_immortal = True
+            counts = task.attempt(policy)
+            assert (counts.unknown, counts.resent) == (0, 0)
+            assert counts.accepted + counts.handed_over == len(NUMBERS)
+        else:
+            assert step > 3
+            assert sender.counts.handed_over == 7
+            return

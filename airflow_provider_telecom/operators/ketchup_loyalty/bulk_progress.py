@@ -67,6 +67,10 @@ class BulkProgress:
         """Store that the next messages, those with these keys, may be sent from now on."""
         self._checkpoint.announce(self._saved_counts(), keys)
 
+    def pass_over(self, keys: Sequence[str]) -> None:
+        """Take the next messages, those with these keys, of which none will be sent."""
+        self._checkpoint.pass_over(keys)
+
     def text(self, recipients: int) -> str:
         """Return how far the send is, at which rate, and how long the others will take."""
         rows, seconds = self.counts.rows, max(time.monotonic() - self._began, 0.001)

@@ -94,8 +94,12 @@ def hand_over(
     FinalStates(results).forget()
     try:
         _record_unsent(kind, sender, audience, progress, progress.in_doubt, None)
-        while left := min(audience.count - progress.counts.rows, _HANDED_OVER_AT_ONCE):
-            _record_unsent(kind, sender, audience, progress, left, SendResult(None, code=NOT_SENT))
+        # The first ones are announced, which says that this try is at work. After a kill only these would
+        # be in doubt.
+        size, unsent = sender.chunk_size, SendResult(None, code=NOT_SENT)
+        while left := min(audience.count - progress.counts.rows, size):
+            _record_unsent(kind, sender, audience, progress, left, unsent, size == sender.chunk_size)
+            size = _HANDED_OVER_AT_ONCE
     except Exception:
         progress.stop(0)
         raise
@@ -109,12 +113,16 @@ def _record_unsent(
     progress: BulkProgress,
     size: int,
     result: SendResult | None,
+    is_announced: bool = True,
 ) -> None:
     """Count the next messages, which this task does not send, with this result; None: of unknown outcome."""
     if not size:
         return
     messages = sender.first_messages(audience, progress.counts.rows, size)
-    progress.announce(kind.identities(messages))
+    if is_announced:
+        progress.announce(kind.identities(messages))
+    else:
+        progress.pass_over(kind.identities(messages))
     results = [result] * len(messages)
     progress.counts.add(results)
     progress.add_results(partial(outcome_columns, kind, messages, results, sender.read_at))
