@@ -1,8 +1,10 @@
-"""Webhooks about Viber messages complete a file of outcomes; what they do not report is asked for."""
+"""Webhooks about Viber messages complete a file of outcomes; what they do not report as delivered is asked
+for."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ import pytest
 from airflow.sdk import ObjectStoragePath
 
 from airflow_provider_telecom.bulk.outcomes import read_outcomes
+from airflow_provider_telecom.bulk.receipts import write_lines
 from airflow_provider_telecom.operators.ketchup_loyalty import (
     KetchUpCollectReceiptsOperator,
     KetchUpSendViberOperator,
@@ -61,7 +64,7 @@ def reads(simulator: Any) -> int:
 
 
 @pytest.mark.parametrize("page_size", [200, 3])
-def test_webhooks_complete_the_file_without_a_request(
+def test_webhooks_complete_the_file_and_failures_are_asked_for(
     telecom_simulator: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, page_size: int
 ) -> None:
     for module in (keys, inbox_client, "airflow_provider_telecom.webhooks.inbox"):
@@ -73,7 +76,7 @@ def test_webhooks_complete_the_file_without_a_request(
     facts = collected(path)
     assert states(path) == ["read"] * 8 + ["undelivered"]
     assert (facts["read"], facts["silent"]) == (8, 0)
-    assert reads(telecom_simulator) == before
+    assert reads(telecom_simulator) == before + 1
 
 
 def test_what_webhooks_do_not_report_is_asked_for(
@@ -87,7 +90,27 @@ def test_what_webhooks_do_not_report_is_asked_for(
     before = reads(telecom_simulator)
     assert collected(path)["silent"] == 0
     assert states(path) == ["read"] * 8 + ["undelivered"]
-    assert reads(telecom_simulator) == before + 2
+    assert reads(telecom_simulator) == before + 3
+
+
+def test_a_late_webhook_about_a_failure_does_not_replace_a_delivery(
+    served: Served, telecom_simulator: Any, tmp_path: Path
+) -> None:
+    """KetchUp posts again for 37 hours, and a post does not say when the state came. So it is asked."""
+    path = sent(tmp_path / "out.jsonl", telecom_simulator)
+    collected(path, use_webhook=False)
+    page = served.rows("log:")
+    (key,) = page
+    late = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
+    inbox_client._store().set(key, [{**line, "state": "undelivered", "at": late} for line in page[key]])
+    found = list(read_outcomes(ObjectStoragePath(path)))
+    found[0] |= {"state": "silent", "final_at": None}
+    found[1] |= {"state": "delivered"}
+    write_lines(ObjectStoragePath(path), found)
+    before = reads(telecom_simulator)
+    collected(path, "2")
+    assert states(path) == ["read", "delivered", *["read"] * 6, "undelivered"]
+    assert reads(telecom_simulator) == before + 1
 
 
 def test_a_receiver_that_does_not_answer_is_no_error(

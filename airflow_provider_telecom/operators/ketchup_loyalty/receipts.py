@@ -70,7 +70,7 @@ class KetchUpCollectReceiptsOperator(CollectReceiptsOperator, KetchUpOperator):
 
     :param max_gets: up to so many messages are asked for one by one in a round; 0 to 1000.
     :param use_webhook: complete Viber messages by KetchUp's webhooks as well, if the receiver is open
-        (docs/webhooks.md). What no webhook has reported is asked for.
+        (docs/webhooks.md). What no webhook has reported as delivered is asked for.
     :param on_full: what to do if all five places for exports are taken: `wait` (default) or `fail`.
 
     Raises TelecomInputError before anything is asked (a message of another connection or channel),
@@ -148,18 +148,24 @@ class KetchUpCollectReceiptsOperator(CollectReceiptsOperator, KetchUpOperator):
         return bool(added)
 
     def _reported(self, index: ReceiptIndex, lines: Sequence[Line]) -> Sequence[Mapping[str, object]]:
+        """Return what webhooks change: those of deliveries.
+
+        Of a failure KetchUp is asked: a webhook may come 37 hours late, and says neither when the message
+        failed nor that an SMS was sent in its place.
+        """
         from airflow_provider_telecom.bulk.outcomes import time_text
-        from airflow_provider_telecom.bulk.receipts import receipt_update
+        from airflow_provider_telecom.bulk.receipts import ARRIVED, receipt_update
 
         found, read_at = index.find([line["reference"] for line in lines]), time_text(type(self).now())
-        return [receipt_update(line, found.get(line["reference"]), read_at) for line in lines]
+        arrived = {key: receipt for key, receipt in found.items() if receipt.state in ARRIVED}
+        return [receipt_update(line, arrived.get(line["reference"]), read_at) for line in lines]
 
     @contextmanager
     def _asking(self, context: Context, totals: Totals) -> Iterator[None]:
         """Read the exports of the round, if there are too many messages to ask for each."""
         from airflow_provider_telecom.bulk.receipt_index import open_receipt_index
 
-        exports = self._new_exports(context)
+        self._index, exports = None, self._new_exports(context)
         self._gets_left, self._others, self._ignored = self.max_gets, 0, 0
         self._step = 1
         if self._noted <= self.max_gets:

@@ -216,6 +216,26 @@ def test_what_an_export_does_not_list_is_asked_for_alone_or_stays_open(
     assert collected(path, Run("later"))["silent"] == 0
 
 
+def test_single_reads_after_a_round_of_exports_that_failed(
+    telecom_simulator: Any, tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Webhooks have meanwhile completed most messages, so that no export is needed any more."""
+    telecom_simulator.state.set_switch("ketchup_loyalty.statistics_missing", "all")
+    path = sent(tmp_path / "out.jsonl", [NUMBERS[4], *NUMBERS[:3]])
+    telecom_simulator.fault("status", "ketchup_loyalty", path="/rest/sms/", status=503, times=4)
+
+    def completed(*_: Any) -> bool:
+        if not clock.slept:
+            return False
+        first, *others = rows(path)
+        write_lines(ObjectStoragePath(path), [first, *({**row, "state": "read"} for row in others)])
+        return True
+
+    monkeypatch.setattr(KetchUpCollectReceiptsOperator, "_complete_early", completed)
+    assert collected(path, max_gets=1)["rounds"] == 1
+    assert states(path) == ["delivered", *["read"] * 3]
+
+
 def test_a_task_that_a_person_ends_deletes_its_export(telecom_simulator: Any, tmp_path: Path) -> None:
     telecom_simulator.state.set_transition("ketchup_loyalty.stat", "after_polls", 10_000)
     path, run = sent(tmp_path / "out.jsonl"), Run()
