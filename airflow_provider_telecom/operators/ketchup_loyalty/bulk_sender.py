@@ -183,8 +183,8 @@ class BulkSender:
     ) -> Iterator[tuple[Messages, Results]]:
         """Yield the results of a part, after sending again what was refused only for now.
 
-        If keys are not known to work, the results before the first such message are yielded at once: they
-        must not be in doubt after a later error.
+        The results before the first such message are yielded before an error is raised, and if keys are not
+        known to work, at once: they must not be in doubt after it. Nor are those that were refused last.
         """
         if isinstance(results, AcceptedResults):
             self._count_down()
@@ -201,13 +201,15 @@ class BulkSender:
                 yield part[start:], found[start:]
                 return
             self.possibly_sent = len(part) - start
-            if not self._keys_work(part):
+            keys_work = self._keys_work(part)
+            if not keys_work or round_ == _MAX_ROUNDS or _is_out_of_funds(found):
                 if (first := open_places[0]) > start:
                     self.possibly_sent = max(0, _place_after_sent(found) - first)
                     yield part[start:first], found[start:first]
                     start = first
-                self.possibly_sent = len(part) - start
-                open_places = self._without_unknown(found, open_places)
+                if not keys_work:
+                    self.possibly_sent = len(part) - start
+                    open_places = self._without_unknown(found, open_places)
                 self.possibly_sent = max(0, _place_after_sent(found) - start)
             raise_if_out_of_funds([one for place in open_places if (one := found[place])], self._kind.call)
             if not open_places:
@@ -268,6 +270,10 @@ class BulkSender:
                 raise
             finally:
                 self.read_at = datetime.now(UTC)
+
+
+def _is_out_of_funds(found: Results) -> bool:
+    return any(one is not None and one.code == NO_FUNDS for one in found)
 
 
 def _is_open(result: SendResult) -> bool:

@@ -131,6 +131,28 @@ def test_no_money_hands_the_others_over_at_once(telecom_simulator: Any, send: Se
     assert written_to(telecom_simulator) == Counter(NUMBERS)
 
 
+@pytest.mark.parametrize(
+    ("codes", "accepted", "unknown"),
+    [([None, None, "8", "8"], 2, 0), (["8", "8", "8", "8"], 0, 0), ([None, "8", None, "8"], 1, 2)],
+)
+def test_who_is_refused_within_a_chunk_for_lack_of_money_is_handed_over(
+    telecom_simulator: Any, send: Send, path: Path, codes: list[str | None], accepted: int, unknown: int
+) -> None:
+    """The vendor answers for each message. Only one before an accepted one counts as unknown."""
+    items = [
+        {"error": "0", "id": str(place)} if code is None else {"error": code}
+        for place, code in enumerate(codes)
+    ]
+    body = json.dumps({"result": items})
+    telecom_simulator.fault("status", VENDOR, path="sms/create", status=200, body=body)
+    left = NUMBERS[accepted + unknown :]
+    assert send()["handed_over"] == len(left)
+    assert not_sent(path) == left
+    assert states(path)["unknown", None] == unknown
+    by_another_connection(telecom_simulator, path)
+    assert written_to(telecom_simulator) == Counter(left)
+
+
 def test_invalid_credentials_hand_everybody_over_at_once(
     telecom_simulator: Any, send: Send, path: Path, hook_for: Callable[..., Any]
 ) -> None:
