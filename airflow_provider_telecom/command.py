@@ -184,7 +184,7 @@ def print_budgets(args: argparse.Namespace) -> None:
     if args.output == "json":
         print(json.dumps(rows, indent=2))  # noqa: T201 - the command's output
     else:
-        print(*budget_lines(rows, with_tasks=args.name is not None), sep="\n")  # noqa: T201 - the command's output
+        print(*budget_lines(rows, args.name), sep="\n")  # noqa: T201 - the command's output
 
 
 def _account_webhooks() -> list[tuple[str, str]]:

@@ -82,17 +82,17 @@ def day_rows(entries: Iterable[_Entry]) -> list[DayRow]:
     return rows
 
 
-def budget_lines(rows: Sequence[DayRow], with_tasks: bool) -> list[str]:
-    """Return a table of days, and with `with_tasks` the tasks of each."""
+def budget_lines(rows: Sequence[DayRow], name: str | None) -> list[str]:
+    """Return a table of days; for the budget `name` also the tasks of each."""
     if not rows:
-        return ["Nothing was spent of a budget."]
+        return [f"Nothing was spent of {'a budget' if name is None else f'the budget {name}'}."]
     lines = [f"{'budget':<24} {'day':<10} {'':<3} {'spent':>14} {'reserved':>14} {'cap':>14} {'left':>14}"]
     for row in rows:
         amounts = " ".join(
             f"{value or '-':>14}" for value in (row["spent"], row["reserved"], row["cap"], row["left"])
         )
         lines.append(f"{row['budget']:<24} {row['day']:<10} {row['currency']:<3} {amounts}")
-        if with_tasks:
+        if name is not None:
             lines += [
                 f"  {task['task']:<37} {task['spent']:>14} {task['reserved']:>14}" for task in row["tasks"]
             ]

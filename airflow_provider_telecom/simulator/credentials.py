@@ -39,7 +39,10 @@ ACCOUNTS: dict[str, Account] = {
         former_path="kyivstar",
     ),
     "ketchup_loyalty": Account(
-        "KetchUp Loyalty", KETCHUP_API_KEY, extra={"originator": "test"}, former_path="ketchup"
+        "KetchUp Loyalty",
+        KETCHUP_API_KEY,
+        extra={"originator": "test", "viber_sender": "test"},
+        former_path="ketchup",
     ),
     "kyivstar_fmc": Account("Kyivstar FMC", FMC_TOKEN, former_path="fmc"),
     "sunsim": Account("SunSim", SUNSIM_AUTHORIZATION_TOKEN),

@@ -55,6 +55,7 @@ def printed(capsys: pytest.CaptureFixture[str], name: str | None, output: str = 
 
 def test_the_table(variables: Variables, capsys: pytest.CaptureFixture[str]) -> None:
     assert printed(capsys, None) == "Nothing was spent of a budget.\n"
+    assert printed(capsys, "mrketing") == "Nothing was spent of the budget mrketing.\n"
     budget = Budget("marketing", "EUR", per_day="2000", timezone="Europe/Kyiv")
     reserve(budget, "before", "3", NIGHT - 1).settle(Decimal("2.5"))
     reserve(budget, "a", "1200", NIGHT).settle(Decimal(1190))
