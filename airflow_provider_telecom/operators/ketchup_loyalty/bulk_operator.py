@@ -331,8 +331,20 @@ class KetchUpBulkOperator(
                 groups.begin()
                 run.send_all()
 
+            def record_left() -> None:  # the vendor was asked for the price, and nothing was sent
+                groups.begin()
+                for group in run.left:
+                    hand_over(kind, sender, group, run.progress[group], self._results_object())
+                self._settle_budget(context, counts())
+
             with counting_sends(self.conn_id, kind.channel, lambda: counts().for_metrics):
-                self._send_within_budget(context, counts, price, send_all)
+                send_or_hand_over(
+                    self.failover,
+                    partial(self._send_within_budget, context, counts, price, send_all),
+                    lambda: counts().rows,
+                    record_left,
+                    has_keys=lambda: False,  # a group's own send decides about unknown outcomes
+                )
         else:
             self.log.info("an earlier try has sent all; nothing is sent now")
             self._settle_budget(context, counts())

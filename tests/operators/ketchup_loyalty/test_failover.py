@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from airflow.sdk import ObjectStoragePath
+from airflow.sdk.execution_time import task_runner
 
 from airflow_provider_telecom.bulk.failover import Failover, send_or_hand_over
 from airflow_provider_telecom.bulk.outcomes import read_outcomes
@@ -24,12 +25,14 @@ from airflow_provider_telecom.calls.errors import (
     TelecomServerError,
     TelecomUnknownError,
 )
+from airflow_provider_telecom.campaigns import Budget
 from airflow_provider_telecom.journal.journal import OutcomeUnknownError
 from airflow_provider_telecom.operators.ketchup_loyalty import (
     KetchUpSendBulkSmsOperator,
     KetchUpSendViberOperator,
 )
 from airflow_provider_telecom.simulator.ketchup_loyalty import VendorState
+from tests.bulk.variables import Variables
 from tests.operators import test_kills
 from tests.operators.test_kills import KilledError, KillingStore, Process, _killing  # noqa: F401 - a fixture
 from tests.running import Run
@@ -306,7 +309,16 @@ def test_a_kill_at_each_step_of_the_handing_over(telecom_simulator: Any, tmp_pat
     assert points > 10
 
 
-def test_quiet_hours_hand_over_each_group(telecom_simulator: Any, send: Send, path: Path) -> None:
+@pytest.mark.parametrize("more", [{}, {"max_cost": "5"}, {"budget": Budget("night", "EUR", per_day="5")}])
+def test_quiet_hours_hand_over_each_group(
+    telecom_simulator: Any,
+    send: Send,
+    path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    more: dict[str, Any],
+) -> None:
+    """With a price the vendor is asked for it first, and has failed before any group is sent to."""
+    monkeypatch.setattr(task_runner, "SUPERVISOR_COMMS", Variables(), raising=False)
     telecom_simulator.fault("status", VENDOR, status=401, path="sms", times=1000)
     people = [
         {"msisdn": msisdn, "zone": ("Europe/Kyiv", "Europe/Warsaw")[place % 2]}
@@ -314,8 +326,11 @@ def test_quiet_hours_hand_over_each_group(telecom_simulator: Any, send: Send, pa
     ]
     closed = KetchUpSendBulkSmsOperator.now() + timedelta(hours=6)
     hours = (f"{closed:%H:%M}", f"{closed + timedelta(hours=1):%H:%M}")
-    found = send(recipients=people, quiet_hours=hours, timezone_column="zone")
+    found = send(recipients=people, quiet_hours=hours, timezone_column="zone", **more)
     assert found["handed_over"] == len(NUMBERS)
+    asked = len(telecom_simulator.state.requests)
+    assert send(recipients=people, quiet_hours=hours, timezone_column="zone", **more) == found
+    assert len(telecom_simulator.state.requests) == asked
     by_another_connection(telecom_simulator, path)
     assert written_to(telecom_simulator) == Counter(NUMBERS)
 
