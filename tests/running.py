@@ -40,6 +40,7 @@ class Run:
     def __init__(self, run_id: str = "manual__1", **xcoms: Any) -> None:
         self.run_id, self.xcoms = run_id, xcoms
         self.stores: dict[str, Store] = {}
+        self.pushed: dict[str, Any] = {}
         self.events: list[Any] = []
         self.outlet_events = OutletEventAccessors()
 
@@ -53,7 +54,9 @@ class Run:
             task_id=operator.task_id,
             map_index=map_index,
             try_number=1,
+            task=operator,
             xcom_pull=lambda task_ids, **_: self.xcoms[task_ids],
+            xcom_push=lambda key, value: self.pushed.__setitem__(key, value),
         )
         return {
             "ti": ti,

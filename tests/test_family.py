@@ -51,6 +51,13 @@ OPERATORS: dict[str, dict[str, dict[str, Any]]] = {
             "checks": [YoungerSim()],
             "results_path": "checked.jsonl",
         },
+        "KyivstarFraudGateOperator": {
+            "msisdn": "380670000200",
+            "rules": YoungerSim(),
+            "pay": "pay_out",
+            "review": "ask",
+            "refuse": "stop",
+        },
         "KyivstarVerifySimOperator": {"msisdn": "380670000200", "activation_hours": 48},
         "KyivstarCheckSimCountOperator": {"msisdn": "380670000200", "days": 30},
         "KyivstarCheckDeviceOperator": {"msisdn": "380670000200", "imei": "490154203237518"},
@@ -213,7 +220,12 @@ def transfers() -> Iterator[Any]:
             yield pytest.param(module, name, {"path": "lake", **arguments}, id=name)
 
 
-PARTS_OF_THE_SDK = {"airflow.sdk.bases.operatorlink", "airflow.sdk.definitions.retry_policy"}
+PARTS_OF_THE_SDK = {
+    "airflow.sdk.bases.branch",
+    "airflow.sdk.bases.operatorlink",
+    "airflow.sdk.bases.skipmixin",
+    "airflow.sdk.definitions.retry_policy",
+}
 WITHOUT_A_KEY = {
     "KyivstarSendBulkMultichannelOperator",
     "KyivstarSendSmsOperator",
@@ -246,6 +258,7 @@ WITH_A_KEY = {
 BY_READING_FIRST = {
     "KyivstarCreatePromoOperator",
     "KyivstarCheckSubscribersOperator",
+    "KyivstarFraudGateOperator",
     "KetchUpCreateStatExportOperator",
     "KetchUpStatsToObjectStorageOperator",
     "NovaConnectBlockSimsOperator",

@@ -9,6 +9,7 @@ from airflow_provider_telecom.operators.kyivstar_open_telecom.check_subscribers 
     KyivstarCheckSubscribersOperator,
 )
 from airflow_provider_telecom.operators.kyivstar_open_telecom.create_promo import KyivstarCreatePromoOperator
+from airflow_provider_telecom.operators.kyivstar_open_telecom.fraud_gate import KyivstarFraudGateOperator
 from airflow_provider_telecom.operators.kyivstar_open_telecom.messages import (
     KyivstarSendSmsOperator,
     KyivstarSendViberOperator,
@@ -40,6 +41,7 @@ __all__ = [
     "KyivstarCheckSubscribersOperator",
     "KyivstarCollectReceiptsOperator",
     "KyivstarCreatePromoOperator",
+    "KyivstarFraudGateOperator",
     "KyivstarGetPromoOperator",
     "KyivstarListPromosOperator",
     "KyivstarOperator",

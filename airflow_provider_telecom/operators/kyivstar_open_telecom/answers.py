@@ -17,13 +17,19 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 from uuid import uuid4
 
-from airflow_provider_telecom.calls.errors import TelecomNotSentError
+from airflow_provider_telecom.calls.errors import (
+    TelecomFundsError,
+    TelecomNotSentError,
+    TelecomRejectedError,
+    TelecomUnknownError,
+)
 from airflow_provider_telecom.operators.kyivstar_open_telecom.base import add_units
 from airflow_provider_telecom.operators.kyivstar_open_telecom.checks import SubscriberCheck
 
 if TYPE_CHECKING:
     from airflow.sdk import ObjectStoragePath
 
+    from airflow_provider_telecom.hooks.kyivstar_open_telecom import KyivstarOpenTelecomHook
     from airflow_provider_telecom.journal.journal import Facts
 
 Place = tuple[int, str]
@@ -190,6 +196,24 @@ class AnswerFolder:
 def lost_answer(attempt: int) -> Outcome:
     """Return the outcome of a check whose answer is lost."""
     return Outcome("unknown", attempt, reason="outcome_unknown")
+
+
+def request_check(
+    check: SubscriberCheck, hook: KyivstarOpenTelecomHook, attempt: int, msisdn: str, *values: Any
+) -> Outcome:
+    """Make one request for a check, and return what became of it.
+
+    Raises the errors after which the check is certainly not billed, and may be requested later.
+    """
+    try:
+        finding = check.ask(hook, msisdn, *values)
+    except TelecomUnknownError:
+        return lost_answer(attempt)
+    except TelecomFundsError:
+        raise
+    except TelecomRejectedError as error:
+        return Outcome("refused", attempt, reason="refused", code=error.code or str(error.status))
+    return Outcome("answered", attempt, finding.answer, finding.reason, facts=finding.facts)
 
 
 def result_row(

@@ -103,6 +103,8 @@ class KyivstarCheckSubscribersOperator(KyivstarOperator, RecipientsOperator):
     ) -> None:
         super().__init__(**kwargs)
         self.checks, self.results_path = check_distinct(checks), results_path
+        if any(check.values for check in checks):
+            raise TelecomInputError("checks", "imei is one device; many numbers have an imei_column")
         if str(results_path).lower().endswith(".parquet"):
             raise TelecomInputError("results_path", "must not end in .parquet: the results are JSON lines")
         if max_checks is not None:

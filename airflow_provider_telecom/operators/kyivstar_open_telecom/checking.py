@@ -21,10 +21,8 @@ from airflow_provider_telecom.bulk.audience import Audience, Entry
 from airflow_provider_telecom.bulk.results_file import ResultsFile
 from airflow_provider_telecom.calls.errors import (
     TelecomError,
-    TelecomFundsError,
     TelecomInputError,
     TelecomRejectedError,
-    TelecomUnknownError,
 )
 from airflow_provider_telecom.journal.checkpoint import EVERY_SECONDS, Checkpoint
 from airflow_provider_telecom.journal.idempotency_keys import fingerprint
@@ -36,6 +34,7 @@ from airflow_provider_telecom.operators.kyivstar_open_telecom.answers import (
     Outcome,
     Place,
     lost_answer,
+    request_check,
     result_row,
 )
 
@@ -212,15 +211,7 @@ class Checking:
         row, label = place
         entry = self._chunk[row - self.counts.rows]
         values = [entry[column] for column in self._value_places[label]]
-        try:
-            finding = self._checks[label].ask(self._hook, entry[0], *values)
-        except TelecomUnknownError:
-            return lost_answer(attempt)
-        except TelecomFundsError:
-            raise
-        except TelecomRejectedError as error:
-            return Outcome("refused", attempt, reason="refused", code=error.code or str(error.status))
-        return Outcome("answered", attempt, finding.answer, finding.reason, facts=finding.facts)
+        return request_check(self._checks[label], self._hook, attempt, entry[0], *values)
 
     def _write_rows(self) -> None:
         """Write the chunk into the file of results, and count it."""

@@ -12,6 +12,9 @@ Each asks one question, and **yes is the risky answer**:
 
 The third answer is unknown: the number is not a Kyivstar subscriber's, or the vendor's response does not
 answer the question. Unknown never counts as no.
+
+The limits have short names too, which the module `rules` uses: `hours` for `activation_hours`, `most` for
+`max_count`, `days` for `days_period`, `months` for `min_months`, `least` for `min_score`.
 """
 
 from __future__ import annotations
@@ -19,11 +22,12 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import InitVar, asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from airflow_provider_telecom.calls.checks import in_range, matching, non_blank
 from airflow_provider_telecom.calls.errors import TelecomInputError, TelecomNotFoundError
+from airflow_provider_telecom.tasks.literals import check_if_literal
 from airflow_provider_telecom.vendors.kyivstar_open_telecom import arguments
 
 if TYPE_CHECKING:
@@ -37,6 +41,9 @@ Evaluation = tuple[bool | None, dict[str, Any]]
 _ANSWERS: dict[bool | None, Answer] = {True: "yes", False: "no", None: "unknown"}
 _FACTS_OF_V1 = ("sim_type_changed", "geo_changed", "imei_changed", "call_forwarding")
 _NAME = r"(?!(?:msisdn)$)[a-z][a-z0-9_]{0,63}"
+_NOT_GIVEN = -1
+_NO_SCORE = -math.inf
+"""The values of limits that are not given, neither by their names nor by their short names."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +83,11 @@ class SubscriberCheck(ABC):
         """The columns of a file of numbers whose values the check needs, and what checks a value."""
         return {}
 
+    @property
+    def values(self) -> Sequence[Any]:
+        """The values for `ask` that the check has itself, instead of `columns`."""
+        return ()
+
     def to_dict(self) -> dict[str, Any]:
         """Return the check as JSON, to be compared with that of an earlier try."""
         return {"question": self.question, **asdict(self)}
@@ -91,6 +103,19 @@ class SubscriberCheck(ABC):
             return Finding("unknown", "not_a_subscriber")
         reason = facts.pop("reason", "not_settled") if is_risky is None else None
         return Finding(_ANSWERS[is_risky], reason, facts)
+
+    def _set_limit(
+        self, name: str, short_name: str, short: float | None, *, is_required: bool = True
+    ) -> None:
+        """Set a limit that was given by its short name. Raises TelecomInputError for none or two."""
+        is_given = getattr(self, name) != getattr(type(self), name)
+        if short is None:
+            if is_required and not is_given:
+                raise TelecomInputError(name, f"must be given, or {short_name}: {self.question} has a limit")
+        elif is_given:
+            raise TelecomInputError(short_name, f"is another name of {name}: give one of them")
+        else:
+            object.__setattr__(self, name, short)
 
     @abstractmethod
     def _evaluate(self, hook: KyivstarOpenTelecomHook, msisdn: str | int, *values: Any) -> Evaluation:
@@ -108,10 +133,12 @@ class SimChanged(SubscriberCheck):
     question = "sim_changed"
     fact_names = ("sim_changed", "is_active")
 
-    activation_hours: int
+    activation_hours: int = _NOT_GIVEN
+    hours: InitVar[int | None] = None
 
-    def __post_init__(self) -> None:
+    def __post_init__(self, hours: int | None) -> None:
         super().__post_init__()
+        self._set_limit("activation_hours", "hours", hours)
         arguments.hours_back(self.activation_hours)
 
     def _evaluate(self, hook: KyivstarOpenTelecomHook, msisdn: str | int, *values: Any) -> Evaluation:
@@ -133,9 +160,11 @@ class MoreSims(SubscriberCheck):
 
     days: int
     max_count: int = 1
+    most: InitVar[int | None] = None
 
-    def __post_init__(self) -> None:
+    def __post_init__(self, most: int | None) -> None:
         super().__post_init__()
+        self._set_limit("max_count", "most", most, is_required=False)
         arguments.days_back("days", self.days)
         in_range("max_count", self.max_count, 1, arguments.MAX_INT32)
 
@@ -149,8 +178,9 @@ class MoreSims(SubscriberCheck):
 
 @dataclass(frozen=True, kw_only=True)
 class OtherDevice(SubscriberCheck):
-    """Is the subscriber's device another one than the one whose IMEI is in `imei_column`?
+    """Is the subscriber's device another one than the one with `imei`, or with the IMEI in `imei_column`?
 
+    A file of numbers has a column, a gate for one number has `imei` itself, which is never shown.
     COMPLETELY_MATCHED is no, NOT_MATCHED is yes; the document names no results, so any other one is unknown.
     Source: "/subscribers/{phoneNumber}/device-check".
     """
@@ -159,15 +189,26 @@ class OtherDevice(SubscriberCheck):
     fact_names = ("imei_result",)
 
     imei_column: str = "imei"
+    imei: str | int | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         super().__post_init__()
         non_blank("imei_column", self.imei_column)
+        check_if_literal(self.imei, arguments.imei_digits)
 
     @property
     def columns(self) -> Mapping[str, Callable[[str], object]]:
         """The column of the IMEI."""
         return {self.imei_column: arguments.imei_digits}
+
+    @property
+    def values(self) -> Sequence[Any]:
+        """The IMEI, if it is given."""
+        return () if self.imei is None else (self.imei,)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the check without the IMEI."""
+        return {"question": self.question, "name": self.name, "imei_column": self.imei_column}
 
     def _evaluate(self, hook: KyivstarOpenTelecomHook, msisdn: str | int, *values: Any) -> Evaluation:
         (imei,) = values
@@ -187,11 +228,15 @@ class MoreDevices(SubscriberCheck):
     question = "more_devices"
     fact_names = ("device_count",)
 
-    days_period: int
-    max_count: int
+    days_period: int = _NOT_GIVEN
+    max_count: int = _NOT_GIVEN
+    days: InitVar[int | None] = None
+    most: InitVar[int | None] = None
 
-    def __post_init__(self) -> None:
+    def __post_init__(self, days: int | None, most: int | None) -> None:
         super().__post_init__()
+        self._set_limit("days_period", "days", days)
+        self._set_limit("max_count", "most", most)
         arguments.days_back("days_period", self.days_period)
         in_range("max_count", self.max_count, 1, arguments.MAX_INT32)
 
@@ -216,9 +261,11 @@ class YoungerSim(SubscriberCheck):
     fact_names = ("at_least", "at_most", "time_unit")
 
     min_months: int = 1
+    months: InitVar[int | None] = None
 
-    def __post_init__(self) -> None:
+    def __post_init__(self, months: int | None) -> None:
         super().__post_init__()
+        self._set_limit("min_months", "months", months, is_required=False)
         in_range("min_months", self.min_months, 1, arguments.MAX_INT32)
 
     def _evaluate(self, hook: KyivstarOpenTelecomHook, msisdn: str | int, *values: Any) -> Evaluation:
@@ -244,12 +291,14 @@ class LowerScore(SubscriberCheck):
     question = "lower_score"
     fact_names = ("score",)
 
-    min_score: float
+    min_score: float = _NO_SCORE
     model_id: str | None = "7"
     return_score: bool = False
+    least: InitVar[float | None] = None
 
-    def __post_init__(self) -> None:
+    def __post_init__(self, least: float | None) -> None:
         super().__post_init__()
+        self._set_limit("min_score", "least", least)
         is_number = isinstance(self.min_score, (int, float)) and not isinstance(self.min_score, bool)
         if not is_number or not math.isfinite(self.min_score):
             raise TelecomInputError("min_score", "must be a number")
@@ -264,21 +313,19 @@ class LowerScore(SubscriberCheck):
         return is_lower, {"score": score} if self.return_score else {}
 
 
-def check_distinct(checks: object) -> Sequence[SubscriberCheck]:
+def check_distinct(checks: object, field: str = "checks") -> Sequence[SubscriberCheck]:
     """Return a list of checks. Raises TelecomInputError for anything else, and if two have one name."""
     if not isinstance(checks, (list, tuple)) or not checks:
-        raise TelecomInputError(
-            "checks", "must be a list of checks, such as [SimChanged(activation_hours=72)]"
-        )
+        raise TelecomInputError(field, "must be a list of checks, such as [SimChanged(activation_hours=72)]")
     for check in checks:
         if not isinstance(check, SubscriberCheck):
             raise TelecomInputError(
-                "checks", f"must be checks such as SimChanged(...), not {type(check).__name__}"
+                field, f"must be checks such as SimChanged(...), not {type(check).__name__}"
             )
     labels = [check.label for check in checks]
     for label in labels:
         if labels.count(label) > 1:
-            raise TelecomInputError("checks", f"{label} occurs twice: give each a name of its own")
+            raise TelecomInputError(field, f"{label} occurs twice: give each a name of its own")
     return checks
 
 

@@ -7,7 +7,6 @@ import re
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from airflow_provider_telecom.bulk.chunks import in_chunks
 from airflow_provider_telecom.calls.errors import TelecomInputError, TelecomUnknownError
 
 if TYPE_CHECKING:
@@ -69,6 +68,8 @@ def _build(
     part: PromoPart,
     chunk_size: int,
 ) -> str:
+    from airflow_provider_telecom.bulk.chunks import in_chunks
+
     promo = create()
     if image is not None:
         hook.add_promo_image(promo.id, image)

@@ -1,0 +1,427 @@
+"""The fraud gate: which branch follows, what is asked and billed, and what a later try does."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections import Counter
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from airflow.sdk import DAG, BaseOperator, TaskGroup
+from airflow.sdk.exceptions import DownstreamTasksSkipped
+
+from airflow_provider_telecom.calls.errors import (
+    TelecomAuthError,
+    TelecomInputError,
+    TelecomThrottledError,
+)
+from airflow_provider_telecom.operators.kyivstar_open_telecom import KyivstarFraudGateOperator, evidence
+from airflow_provider_telecom.operators.kyivstar_open_telecom.rules import (
+    AllOf,
+    AnyOf,
+    Device,
+    Lifetime,
+    Score,
+    SimChanged,
+    SimCount,
+    Weights,
+)
+from airflow_provider_telecom.simulator.kyivstar_open_telecom import VendorState
+from airflow_provider_telecom.transport.sync_transport import Transport
+from tests.running import Run, Store
+
+VENDOR = "kyivstar_open_telecom"
+NUMBER, FOREIGN, WITHOUT_SCORE = "380670000200", "380500000000", "380670000099"
+IMEI, OTHER_IMEI = "35000000000000", "35000000000001"
+RULES = AllOf(SimChanged(hours=72), SimCount(days=30, most=2), AnyOf(Lifetime(months=6), Score(least=300)))
+BRANCHES = {"pay": "pay_out", "review": "ask_a_person", "refuse": "refuse"}
+
+
+@pytest.fixture(autouse=True)
+def subscriber(hook_for: Callable[..., Any], telecom_simulator: Any) -> Any:
+    hook_for(VENDOR).fetch_token()
+    found = telecom_simulator.state.vendor_state(VENDOR, VendorState).subscriber(NUMBER)
+    found.active, found.sim_changes, found.imei, found.imei_count, found.score = True, [], IMEI, 1, 700
+    return found
+
+
+def gate(**arguments: Any) -> KyivstarFraudGateOperator:
+    """Return a gate in a Dag with its three branches."""
+    with DAG("dag", schedule=None):
+        made = KyivstarFraudGateOperator(**{
+            "task_id": "gate",
+            "msisdn": NUMBER,
+            "rules": RULES,
+            **BRANCHES,
+            **arguments,
+        })
+        made >> [BaseOperator(task_id=task_id) for task_id in BRANCHES.values()]
+    return made
+
+
+def decide(operator: KyivstarFraudGateOperator, run: Run | None = None, **more: Any) -> dict[str, Any]:
+    """Run one try; return the XCom, after a look at which tasks are skipped."""
+    run = Run() if run is None else run
+    with pytest.raises(DownstreamTasksSkipped) as skipped:
+        run.execute(operator, **more)
+    found: dict[str, Any] = run.pushed["return_value"]
+    ids = {task if isinstance(task, str) else task[0] for task in skipped.value.tasks}
+    assert ids == set(BRANCHES.values()) - {BRANCHES[found["decision"]]}
+    assert run.pushed["skipmixin_key"] == {"followed": found["branch"]}
+    return found
+
+
+def billed(simulator: Any) -> Counter[str]:
+    """Return how often each check was billed."""
+    effects = simulator.state.ledger.of(VENDOR, "billed_check")
+    return Counter(effect.facts["check"] for effect in effects)
+
+
+def answers(found: dict[str, Any]) -> dict[str, str]:
+    return {each["check"]: each["answer"] for each in found["evidence"]}
+
+
+def changed(simulator: Any, subscriber: Any, **ago: int) -> None:
+    subscriber.sim_changes.append(simulator.state.clock.now() - timedelta(**ago))
+
+
+def test_a_safe_subscriber_is_paid_and_what_is_not_needed_is_not_asked(telecom_simulator: Any) -> None:
+    found = decide(gate())
+    assert (found["decision"], found["branch"]) == ("pay", ["pay_out"])
+    assert answers(found) == {"sim_changed": "no", "more_sims": "no", "younger_sim": "no"}
+    assert found["not_asked"] == ["lower_score"]
+    assert (found["requests"], found["lost_answers"]) == (3, 0)
+    assert billed(telecom_simulator).total() == 3
+    first = found["evidence"][0]
+    age = datetime.now(UTC) - datetime.fromisoformat(first.pop("asked_at"))
+    assert abs(age) < timedelta(minutes=5)
+    first["facts"].pop("reserved_units", None)
+    assert first == {
+        "check": "sim_changed",
+        "question": "sim_changed",
+        "answer": "no",
+        "reason": None,
+        "code": None,
+        "state": "answered",
+        "facts": {"sim_changed": False, "is_active": True},
+    }
+    assert NUMBER not in json.dumps(found)
+
+
+def test_the_first_suspicious_answer_of_all_refuses(telecom_simulator: Any, subscriber: Any) -> None:
+    changed(telecom_simulator, subscriber, hours=5)
+    found = decide(gate())
+    assert (found["decision"], answers(found)) == ("refuse", {"sim_changed": "yes"})
+    assert billed(telecom_simulator) == {"verify-sim": 1}
+
+
+def test_an_unknown_answer_is_reviewed(telecom_simulator: Any) -> None:
+    found = decide(gate(msisdn=FOREIGN))
+    assert found["decision"] == "review"
+    assert {each["reason"] for each in found["evidence"]} == {"not_a_subscriber"}
+    assert not billed(telecom_simulator)
+
+
+def test_a_missing_score_is_reviewed_unless_another_rule_is_enough(telecom_simulator: Any) -> None:
+    state = telecom_simulator.state.vendor_state(VENDOR, VendorState)
+    state.subscriber(WITHOUT_SCORE).sim_changes = []
+    state.subscriber(WITHOUT_SCORE).score = None
+    assert decide(gate(msisdn=WITHOUT_SCORE, rules=Score(least=300)))["decision"] == "review"
+    safe = AnyOf(Score(least=300), Lifetime(months=6))
+    assert decide(gate(msisdn=WITHOUT_SCORE, rules=safe))["decision"] == "pay"
+
+
+def test_the_cheapest_check_is_first(telecom_simulator: Any, subscriber: Any) -> None:
+    changed(telecom_simulator, subscriber, hours=5)
+    found = decide(
+        gate(prices={"lower_score": 5, "younger_sim": "0.2", "more_sims": "0.1", "sim_changed": 1})
+    )
+    assert list(answers(found)) == ["more_sims", "younger_sim", "sim_changed"]
+
+
+def test_weights(telecom_simulator: Any, subscriber: Any) -> None:
+    rules = Weights({SimChanged(hours=72): 5, Device(imei=OTHER_IMEI): 3}, refuse_at=5, review_at=3)
+    assert decide(gate(rules=rules))["decision"] == "review"
+    changed(telecom_simulator, subscriber, hours=5)
+    assert decide(gate(rules=rules))["decision"] == "refuse"
+
+
+@pytest.mark.parametrize(("imei", "decision"), [(IMEI, "pay"), (OTHER_IMEI, "refuse")])
+def test_an_imei_from_a_template_is_used_and_not_shown(imei: str, decision: str) -> None:
+    operator = gate(rules=Device(imei="{{ params.imei }}"))
+    found = decide(operator, params={"imei": imei})
+    assert found["decision"] == decision
+    assert imei not in str(operator.rule_values) + str(operator.msisdn) + json.dumps(found)
+
+
+def test_a_wrong_imei_is_refused_before_anything_is_asked(telecom_simulator: Any) -> None:
+    operator = gate(rules=AllOf(SimChanged(hours=1), Device(imei="{{ params.imei }}")))
+    with pytest.raises(TelecomInputError, match="imei"):
+        Run().execute(operator, params={"imei": "12"})
+    assert not billed(telecom_simulator)
+
+
+def test_a_later_try_asks_nothing_again(telecom_simulator: Any) -> None:
+    run = Run()
+    first = decide(gate(), run)
+    again = decide(gate(), run)
+    assert again == {**first, "requests": 0}
+    assert billed(telecom_simulator).total() == 3
+    assert NUMBER not in json.dumps(run.stores["gate"].texts)
+
+
+def test_answers_that_are_too_old_are_asked_again(
+    telecom_simulator: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, offset = Run(), [timedelta(0)]
+
+    class Clock(datetime):
+        @classmethod
+        def now(cls, tz: Any = None) -> Any:
+            return datetime.now(tz) + offset[0]
+
+    monkeypatch.setattr(evidence, "datetime", Clock)
+    decide(gate(), run)
+    offset[0] = timedelta(minutes=59)
+    assert decide(gate(), run)["requests"] == 0
+    offset[0] = timedelta(minutes=61)
+    assert decide(gate(), run)["requests"] == 3
+    offset[0] = timedelta(minutes=30)  # another worker's clock
+    assert decide(gate(), run)["requests"] == 0
+    assert set(billed(telecom_simulator).values()) == {2}
+
+
+@pytest.mark.parametrize(
+    "other",
+    [{"msisdn": "380670000201"}, {"dedupe_key": "once more"}, {"rules": SimChanged(hours=24)}],
+    ids=str,
+)
+def test_another_question_is_asked(telecom_simulator: Any, other: dict[str, Any]) -> None:
+    run = Run()
+    decide(gate(rules=SimChanged(hours=72)), run)
+    assert decide(gate(**{"rules": SimChanged(hours=72), **other}), run)["requests"] == 1
+    assert decide(gate(rules=SimChanged(hours=72)), run)["requests"] == 0
+    assert billed(telecom_simulator).total() == 2
+
+
+def test_a_new_rule_about_answered_checks_costs_nothing(telecom_simulator: Any) -> None:
+    run = Run()
+    decide(gate(), run)
+    found = decide(gate(rules=Weights({SimChanged(hours=72): 1, Lifetime(months=6): 1}, refuse_at=1)), run)
+    assert (found["requests"], found["decision"]) == (0, "pay")
+
+
+def lose(simulator: Any, path: str, times: int = 1) -> None:
+    simulator.fault("reset_after", VENDOR, path=path, times=times)
+
+
+def test_a_lost_answer_is_asked_once_more_and_reported(telecom_simulator: Any, caplog: Any) -> None:
+    lose(telecom_simulator, "verify-sim")
+    run = Run()
+    found = decide(gate(), run)
+    assert (found["decision"], found["requests"], found["lost_answers"]) == ("pay", 4, 1)
+    assert billed(telecom_simulator)["verify-sim"] == 2
+    assert "may be billed" in caplog.text
+    assert decide(gate(), run)["lost_answers"] == 1
+
+
+def test_two_lost_answers_are_reviewed_and_never_asked_again(telecom_simulator: Any) -> None:
+    lose(telecom_simulator, "verify-sim", 2)
+    run = Run()
+    for requests in (4, 0):
+        found = decide(gate(), run)
+        assert (found["decision"], found["requests"], found["lost_answers"]) == ("review", requests, 2)
+        assert found["evidence"][0]["reason"] == "outcome_unknown"
+    assert billed(telecom_simulator)["verify-sim"] == 2
+
+
+def test_a_lost_answer_is_only_reported_if_asked_for(telecom_simulator: Any) -> None:
+    lose(telecom_simulator, "verify-sim")
+    found = decide(gate(on_lost_answer="report"))
+    assert (found["decision"], found["requests"], found["lost_answers"]) == ("review", 3, 1)
+
+
+@pytest.mark.parametrize(("status", "error"), [(429, TelecomThrottledError), (401, TelecomAuthError)])
+def test_an_error_that_is_not_billed_stops_and_the_next_try_goes_on(
+    telecom_simulator: Any, status: int, error: type[Exception]
+) -> None:
+    run = Run()
+    telecom_simulator.fault("status", VENDOR, path="check-sim-count", status=status, times=20)
+    with pytest.raises(error):
+        run.execute(gate())
+    assert "return_value" not in run.pushed
+    telecom_simulator.state.faults.clear()
+    found = decide(gate(), run)
+    assert (found["requests"], found["lost_answers"]) == (2, 0)
+    assert set(billed(telecom_simulator).values()) == {1}
+
+
+def test_a_refused_check_is_unknown(telecom_simulator: Any) -> None:
+    found = decide(gate(rules=Score(least=300, model_id="99")))
+    (only,) = found["evidence"]
+    assert (found["decision"], only["state"], only["reason"]) == ("review", "refused", "refused")
+
+
+def test_the_evidence_is_written_to_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "evidence.json"
+    found = decide(gate(evidence_path=str(path)))
+    written = json.loads(path.read_text())
+    assert {**found, "rules": repr(RULES)} == written
+    assert NUMBER not in path.read_text()
+
+
+def test_a_file_that_cannot_be_written_is_refused_first(telecom_simulator: Any) -> None:
+    with pytest.raises(TelecomInputError, match="evidence_path"):
+        Run().execute(gate(evidence_path="/proc/evidence.json"))
+    assert not billed(telecom_simulator)
+
+
+def test_a_branch_may_be_a_group_and_several_tasks() -> None:
+    with DAG("dag", schedule=None):
+        operator = KyivstarFraudGateOperator(
+            task_id="gate", msisdn=NUMBER, rules=RULES, pay=["payout", "log"], review="ask", refuse="stop"
+        )
+        with TaskGroup("payout") as group:
+            BaseOperator(task_id="one") >> BaseOperator(task_id="two")
+        operator >> [group, *(BaseOperator(task_id=name) for name in ("log", "ask", "stop"))]
+    run = Run()
+    with pytest.raises(DownstreamTasksSkipped) as skipped:
+        run.execute(operator)
+    assert {task[0] for task in skipped.value.tasks} == {"ask", "stop"}
+    assert run.pushed["return_value"]["branch"] == ["payout", "log"]
+
+
+WRONG: list[tuple[dict[str, Any], str]] = [
+    ({"rules": None}, "rules: must be rules"),
+    ({"rules": [SimChanged(hours=1)]}, "rules: must be rules"),
+    ({"rules": AllOf(SimChanged(hours=1), SimChanged(hours=2))}, "sim_changed occurs twice"),
+    ({"rules": Device()}, "needs the IMEI"),
+    ({"prices": {"sim_chnged": 1}}, "prices: sim_chnged is not one of"),
+    ({"review": "pay_out"}, "review: must not be the branch pay"),
+    ({"refuse": ["pay_out", "refuse"]}, "refuse: must not be the branch pay"),
+    ({"pay": []}, "pay"),
+    ({"pay": " "}, "pay"),
+    ({"evidence_max_age": timedelta(0)}, "evidence_max_age"),
+    ({"evidence_max_age": 3600}, "evidence_max_age"),
+    ({"on_lost_answer": "hope"}, "on_lost_answer"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "field"), WRONG, ids=lambda value: str(value)[:40])
+def test_a_wrong_argument_is_refused_when_the_dag_is_parsed(arguments: dict[str, Any], field: str) -> None:
+    with pytest.raises(TelecomInputError, match=field):
+        gate(**arguments)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "more", "field"),
+    [
+        ({"pay": "nothing"}, {}, "pay: nothing is neither a task nor a group"),
+        ({"refuse": "elsewhere"}, {}, "refuse: elsewhere is not directly downstream"),
+        ({"msisdn": "+12025550123"}, {}, "msisdn: must be a Ukrainian number"),
+        ({"msisdn": "12"}, {}, "msisdn"),
+        ({}, {"map_index": 0}, "msisdn: must not be mapped"),
+    ],
+    ids=str,
+)
+def test_nothing_is_asked_if_an_argument_is_wrong(
+    telecom_simulator: Any, arguments: dict[str, Any], more: dict[str, Any], field: str
+) -> None:
+    operator = gate(**arguments)
+    with operator.dag:
+        BaseOperator(task_id="elsewhere")
+    with pytest.raises(TelecomInputError, match=field):
+        Run().execute(operator, **more)
+    assert not telecom_simulator.state.ledger.of(VENDOR, "billed_check")
+
+
+class KilledError(BaseException):
+    """The process is gone."""
+
+
+class Steps:
+    """Kills a try at a step, or at random: before or after a write or a request."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.kill_at: int | None = None
+        self.likely, self.chance, self.passed = 0.0, random.Random(16), 0
+        send, write = Transport.send, Store.set
+
+        def sending(transport: Transport, request: Any) -> Any:
+            self.step()
+            outcome = send(transport, request)
+            self.step()
+            return outcome
+
+        def writing(store: Store, *args: Any, **kwargs: Any) -> None:
+            self.step()
+            write(store, *args, **kwargs)
+            self.step()
+
+        monkeypatch.setattr(Transport, "send", sending)
+        monkeypatch.setattr(Store, "set", writing)
+
+    def step(self) -> None:
+        self.passed += 1
+        if self.passed == self.kill_at or self.chance.random() < self.likely:
+            raise KilledError
+
+
+def finish(run: Run, steps: Steps) -> tuple[dict[str, Any], int]:
+    """Try until it ends; return the XCom and how many tries were killed."""
+    for kills in range(100):
+        try:
+            return decide(gate(), run), kills
+        except KilledError:
+            steps.kill_at = None
+    raise AssertionError("it does not end")
+
+
+def check_bill(simulator: Any, found: dict[str, Any], kills: int) -> None:
+    """What is billed is what was answered, and at most one more for each answer that is reported lost."""
+    bill = billed(simulator)
+    asked = Counter(
+        {"sim_changed": "verify-sim", "more_sims": "check-sim-count", "younger_sim": "lifetime-check"}.get(
+            each["check"], "score"
+        )
+        for each in found["evidence"]
+        if each["state"] == "answered"
+    )
+    assert asked.total() <= bill.total() <= asked.total() + found["lost_answers"]
+    assert max(bill.values()) <= 2
+    assert found["lost_answers"] <= kills
+    assert found["decision"] == ("pay" if len(asked) == 3 else "review")
+
+
+def test_killed_at_each_step(telecom_simulator: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    steps, lost = Steps(monkeypatch), 0
+    decide(gate())  # which opens the connection
+    steps.passed = 0
+    decide(gate())
+    total = steps.passed
+    assert total >= 3 * 6
+    for kill_at in range(1, total + 1):
+        telecom_simulator.state.ledger.effects.clear()
+        steps.kill_at, steps.passed = kill_at, 0
+        found, kills = finish(Run(), steps)
+        assert kills == 1
+        check_bill(telecom_simulator, found, kills)
+        assert found["decision"] == "pay"
+        lost += found["lost_answers"]
+    assert 3 <= lost < total
+
+
+@pytest.mark.parametrize("runs", [20, pytest.param(300, marks=pytest.mark.long)])
+def test_killed_at_random(telecom_simulator: Any, monkeypatch: pytest.MonkeyPatch, runs: int) -> None:
+    steps, killed = Steps(monkeypatch), 0
+    steps.likely = 0.07
+    for _ in range(runs):
+        telecom_simulator.state.ledger.effects.clear()
+        found, kills = finish(Run(), steps)
+        check_bill(telecom_simulator, found, kills)
+        killed += kills
+    assert killed >= runs / 2
