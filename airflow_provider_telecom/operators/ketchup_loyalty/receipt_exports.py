@@ -73,7 +73,13 @@ class ReceiptExports:
         `some_ids` are ids of messages that must be in it: an export that was found in the list after a lost
         response is deleted only if it has one of them.
         """
-        key, is_adopted = self._key(filters)
+        try:
+            key, is_adopted = self._key(filters)
+        except TelecomNotFoundError as error:
+            if error.code != _NO_SUCH_IDS:
+                raise
+            log.warning("KetchUp has no export by ids: it does not know one of them")
+            return
         is_ours = not is_adopted
         with TemporaryDirectory(prefix="telecom-receipts-") as folder:
             file = Path(folder) / "export"

@@ -261,6 +261,19 @@ def test_messages_that_are_not_listed_have_turns(telecom_simulator: Any, tmp_pat
     assert len(asked) > 1 + 6  # of 8, and the send
 
 
+@pytest.mark.parametrize("call", ["create", "file"])
+def test_an_id_that_the_vendor_does_not_know_fails_no_task(
+    telecom_simulator: Any, tmp_path: Path, call: str
+) -> None:
+    """KU:751: "Message_id do not exist". It does not say at which request, nor of which id."""
+    path = sent(tmp_path / "out.jsonl")
+    body = '{"error": "60", "errorDescription": "Message_id do not exist"}'
+    telecom_simulator.fault("status", "ketchup_loyalty", path=f"/stat/{call}", status=200, body=body)
+    facts = collected(path, max_gets=5, wait_timeout=1)
+    assert (facts["rounds"], facts["silent"]) == (2, 0)
+    assert state_of(telecom_simulator).exports == {}
+
+
 def test_what_an_export_by_period_does_not_list_is_looked_up_by_id(
     telecom_simulator: Any, tmp_path: Path
 ) -> None:
