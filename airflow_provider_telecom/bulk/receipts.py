@@ -110,6 +110,14 @@ def _is_older(line: Mapping[str, Any], receipt: Receipt) -> bool:
     return datetime.fromisoformat(receipt.at) < datetime.fromisoformat(known)
 
 
+def is_completed(ours: Mapping[str, Any], line: Mapping[str, Any]) -> bool:
+    """Return whether `ours` is a line that was completed from `line`, the line of the send."""
+    return all(ours.get(name) == line.get(name) for name in ("run", "msisdn", "reference", "sent_at")) and (
+        line.get("message_id") in (None, ours.get("message_id"))
+        and line.get("state") in (ours.get("state"), ours.get(SEND_STATE))
+    )
+
+
 class FinalStates:
     """Completes the file of outcomes at `path`, group by group.
 

@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import partial
+from itertools import chain, zip_longest
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_telecom.calls.checks import in_range, percent
@@ -207,6 +208,7 @@ class CollectReceiptsOperator(TelecomOperator):
             return Progress(**entry.facts)
         self._final_states(Progress(0.0)).forget()
         progress = Progress(type(self).now().timestamp() + self._wait_seconds)
+        progress.is_written = self._is_of_same_send()
         self._store(journal, progress)
         return progress
 
@@ -393,6 +395,24 @@ class CollectReceiptsOperator(TelecomOperator):
         if not found:
             raise TelecomInputError("outcomes", f"there is no complete file in {path}")
         return found
+
+    def _is_of_same_send(self) -> bool:
+        """Return whether the completed file is there already, and has receipts of the same messages.
+
+        Then the task goes on with it: the vendor may not know any more what it has said before.
+        """
+        from airflow_provider_telecom.bulk.outcomes import read_outcomes
+        from airflow_provider_telecom.bulk.receipts import is_completed
+
+        target = self._target()
+        if not self.results_path or not target.exists():
+            return False
+        given = chain.from_iterable(read_outcomes(source, "outcomes") for source in self._sources())
+        try:
+            pairs = zip_longest(read_outcomes(target), given)
+            return all(ours and line and is_completed(ours, line) for ours, line in pairs)
+        except TelecomInputError:  # the target is something else, which is replaced; sources are read again
+            return False
 
     def _target(self) -> ObjectStoragePath:
         """Return the completed file."""

@@ -195,6 +195,28 @@ def test_another_path_gets_the_completed_file(clock: Clock, tmp_path: Path) -> N
     assert states(path) == ["accepted"] * 6
 
 
+@pytest.mark.parametrize("name", ["new.jsonl", "new.parquet"])
+def test_a_cleared_task_with_another_path_asks_for_what_is_open_only(
+    clock: Clock, tmp_path: Path, name: str
+) -> None:
+    """The vendor may have forgotten the others: a delivered message must not become silent."""
+    path, other = written(tmp_path / "out.jsonl", lines()), tmp_path / name
+    given: Any = {"task_id": "r", "outcomes": path, "results_path": str(other), "wait_timeout": 1}
+    Collecting.answers = {number[-1]: (0, "delivered") for number in NUMBERS[:3]}
+    run = Run()
+    run.execute(Collecting(**given))
+    Collecting.answers, Collecting.asked = {"4": (0, "undelivered")}, []
+    run.execute(Collecting(**given))
+    assert states(other) == [*["delivered"] * 3, "silent", "undelivered", "silent"]
+    assert Collecting.asked[:2] == [["3", "4"], ["5"]]
+    again = lines()
+    again[0] |= {"message_id": "x", "sent_at": "2026-03-01T10:00:00Z"}  # another send
+    written(tmp_path / "out.jsonl", again)
+    Collecting.answers = {"x": (0, "undelivered")}
+    run.execute(Collecting(**given))
+    assert states(other) == ["undelivered", *["silent"] * 5]
+
+
 def test_a_deferred_task_frees_its_worker(clock: Clock, tmp_path: Path) -> None:
     path, run = written(tmp_path / "out.jsonl", lines()), Run()
     Collecting.answers = {number[-1]: (60, "delivered") for number in NUMBERS}
