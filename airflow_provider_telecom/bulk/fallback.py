@@ -172,7 +172,7 @@ def begin_sending(path: str, info: AudienceInfo, run: str) -> None:
     from airflow.sdk import ObjectStoragePath
 
     folder = ObjectStoragePath(path).parent
-    if (folder / _moved_on(run)).exists():
+    if any((audience / _moved_on(run)).exists() for audience in _same_rung(folder, info)):
         raise TelecomInputError(
             "recipients",
             f"{path}: another task has begun to send to those whose messages of this task have failed. "
@@ -200,6 +200,21 @@ def begin_sending(path: str, info: AudienceInfo, run: str) -> None:
             file = Path(own) / "content.json"
             file.write_text(json.dumps(content) + "\n", "utf-8")
             place(file, target)
+
+
+def _same_rung(folder: ObjectStoragePath, info: AudienceInfo) -> Iterator[ObjectStoragePath]:
+    """Yield the folder of an audience, and those of the connections before it, which have not sent to it.
+
+    Who is not reached by all these connections moves on from the first of these folders.
+    """
+    from airflow.sdk import ObjectStoragePath
+
+    yield folder
+    stored = info.policy.get(_POLICY)
+    while isinstance(stored, Mapping) and stored.get("only_not_sent"):
+        folder = ObjectStoragePath(stored["audience"])
+        yield folder
+        stored = read_info(folder).policy.get(_POLICY)
 
 
 def _moved_on(run: str) -> str:

@@ -279,3 +279,34 @@ def test_a_send_whose_messages_were_all_refused_is_not_repeated_after_they_have_
     run.execute(viber(task_id="another", results_path=str(tmp_path / "another.parquet")))
     assert len(telecom_simulator.state.ledger.of("ketchup_loyalty", "viber")) == 2
     assert sent(telecom_simulator) == [A, B]
+
+
+def test_a_second_connection_that_refused_all_is_not_repeated_either(
+    telecom_simulator: Any, hook_for: Callable[..., Any], tmp_path: Path
+) -> None:
+    """It sends to an audience of its own, and those move on whom neither connection has reached."""
+    hook_for("ketchup_loyalty", viber_sender="Shop")
+    people, run = audience(tmp_path, [A, B]), Run()
+    left = {"code": "not_sent", "sent_at": None, "run": "dag/manual__1/viber"}
+    not_sent = selecting(
+        tmp_path,
+        people,
+        [outcome(number, "refused", **left) for number in (A, B)],
+        file="first.jsonl",
+        task_id="select_2",
+        move_on="not_sent",
+        unreachable_codes=[],
+        output=str(tmp_path / "second"),
+    )
+    taken_over = run.execute(not_sent)
+    refused = [outcome(number, "refused", code="41", run="dag/manual__1/viber_2") for number in (A, B)]
+    select = selecting(tmp_path, people, refused)
+    select.outcomes = [not_sent.outcomes, select.outcomes]
+    run.execute(sending(run.execute(select), tmp_path))
+    viber = KetchUpSendViberOperator(
+        task_id="viber_2", recipients=taken_over, text="Hi", results_path=str(tmp_path / "viber_2.parquet")
+    )
+    with pytest.raises(TelecomInputError, match="another task has begun to send to those"):
+        run.execute(viber)
+    assert telecom_simulator.state.ledger.of("ketchup_loyalty", "viber") == []
+    assert sent(telecom_simulator) == [A, B]
