@@ -78,6 +78,9 @@ class Requests(Protocol[MessageT]):
     def max_size(self) -> int | None:
         """How many messages a block may have; None for any number."""
 
+    unknown_in_a_row: int
+    """How many of the last requests had an unknown outcome, also in earlier tries."""
+
     def send(self, block: Block[MessageT], answered: Callable[[], None]) -> None:
         """Send the messages that have no result yet, and call `answered` whenever there are more results.
 
@@ -94,6 +97,7 @@ class BatchRequests(Generic[MessageT]):
     """
 
     goes_on = False
+    unknown_in_a_row = 0
 
     def __init__(
         self,
@@ -148,9 +152,9 @@ class SingleRequests(Generic[MessageT]):
 
     `request` sends one message and returns its result; a TelecomRejectedError, except for missing funds, is
     a refusal of this one message. After a lost response the message is unknown, and the others are sent,
-    until `max_unknown` in a row are: then it raises TooManyUnknownError. With `resend` the first one stops
-    the send, and the next try sends it again. Other errors stop it as well. Requests under way are finished
-    in any case, so their outcomes are known.
+    until `max_unknown` in a row are: then it raises TooManyUnknownError, and counts from the beginning. With
+    `resend` the first one stops the send, and the next try sends it again. Other errors stop it as well.
+    Requests under way are finished in any case, so their outcomes are known.
     """
 
     goes_on = True
@@ -166,7 +170,7 @@ class SingleRequests(Generic[MessageT]):
     ) -> None:
         self._request, self._on_unknown = request, on_unknown
         self._max_unknown, self._concurrency = max_unknown, concurrency
-        self._unknown_in_a_row = 0
+        self.unknown_in_a_row = 0
 
     def send(self, block: Block[MessageT], answered: Callable[[], None]) -> None:
         """Send the messages of a block."""
@@ -207,9 +211,9 @@ class SingleRequests(Generic[MessageT]):
                     block.in_doubt.discard(place)
                 continue
             block.settle(place, result)
-            self._unknown_in_a_row = self._unknown_in_a_row + 1 if result.state == UNKNOWN else 0
-            if self._unknown_in_a_row >= self._max_unknown:
-                failure = failure or TooManyUnknownError()
+            self.unknown_in_a_row = self.unknown_in_a_row + 1 if result.state == UNKNOWN else 0
+            if self.unknown_in_a_row >= self._max_unknown:
+                failure, self.unknown_in_a_row = failure or TooManyUnknownError(), 0
         return failure
 
     def _outcome(self, message: MessageT) -> Result:

@@ -158,6 +158,7 @@ class SenderWithoutKeys(Generic[MessageT, CountsT]):
         facts = dict(self._checkpoint.resume(keys, asdict(self._nothing())))
         results = results_from(facts.pop("known", {}))
         not_sent, self._announced_at = facts.pop("not_sent", ()), facts.pop("announced_at", None)
+        self._requests.unknown_in_a_row = facts.pop("unknown_in_a_row", 0)
         self.counts = self._nothing(**facts)
         size = self._checkpoint.in_doubt
         in_doubt = {place for place in range(size) if place not in results and place not in not_sent}
@@ -317,7 +318,10 @@ class SenderWithoutKeys(Generic[MessageT, CountsT]):
         if self._results:
             self._results.close_part(self.counts.rows)
         facts = asdict(self.counts)
-        return {**facts, "announced_at": self._announced_at} if self._requests.goes_on else facts
+        if self._requests.goes_on:
+            facts["announced_at"] = self._announced_at
+            facts["unknown_in_a_row"] = self._requests.unknown_in_a_row
+        return facts
 
     def _stop(self) -> None:
         """Store where a send ends that has raised an error.

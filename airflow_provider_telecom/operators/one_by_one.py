@@ -71,8 +71,8 @@ class OneByOneOperator(RecipientsOperator, NonIdempotentOperator, SendWindowOper
     :param results_path: the file of outcomes, with a row for each recipient: its number, its state (accepted,
         refused or unknown), code and time. JSON lines, or Parquet if it ends in `.parquet`. It must be the
         same path in each try.
-    :param max_unknown: stop after so many requests in a row whose response was lost. They are unknown and
-        are not repeated; the cleared task goes on after them.
+    :param max_unknown: stop after so many requests in a row whose response was lost, in all tries together.
+        They are unknown and are not repeated; the cleared task goes on after them.
     :param max_rejected: fail the task, after all were contacted, if more than that were refused; by default
         only if all were.
     :param budget: a `Budget`: what all tasks that share it may spend in a day, and this task in a run. It

@@ -127,6 +127,23 @@ def test_airflow_stores_no_number(vendor: Vendor, caplog: pytest.LogCaptureFixtu
         assert number not in shown
 
 
+def test_lost_responses_in_a_row_are_counted_in_all_tries(
+    telecom_simulator: Any, hook_for: Callable[..., Any]
+) -> None:
+    """The circuit breaker stops a try after five, and Airflow retries it."""
+    hook_for(FMC.conn_type)
+    telecom_simulator.fault("reset_after", FMC.conn_type, path=FMC.path, times=1000)
+    numbers, run = [str(380670000300 + place) for place in range(20)], Run()
+    with pytest.raises(TelecomNotSentError):
+        run.execute(FMC.made(recipients=numbers, max_unknown=8))
+    base.forget_clients()
+    with pytest.raises(OutcomeUnknownError, match="whether 8 of the first 8 calls"):
+        run.execute(FMC.made(recipients=numbers, max_unknown=8))
+    telecom_simulator.state.faults.clear()
+    base.forget_clients()
+    assert run.execute(FMC.made(recipients=numbers, on_unknown="assume_sent"))["accepted"] == 12
+
+
 @pytest.mark.parametrize("fault", ["reset_after", "reset_before"])
 def test_a_lost_response_is_one_unknown_recipient(
     telecom_simulator: Any, vendor: Vendor, tmp_path: Path, fault: str
