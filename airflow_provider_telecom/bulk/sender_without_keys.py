@@ -133,8 +133,6 @@ class SenderWithoutKeys(Generic[MessageT, CountsT]):
         """How many messages of the block are counted."""
         self._announced_at: str | None = None
         """When the block was named in the journal."""
-        self._is_resumed = False
-        """Whether it is the block in which an earlier try has stopped."""
         self._logged = time.monotonic()
         self.counts = counts()
 
@@ -239,7 +237,6 @@ class SenderWithoutKeys(Generic[MessageT, CountsT]):
         """Send block by block, first what is left of the one in which an earlier try has stopped."""
         messages = self._messages.after(self.counts.rows + len(earlier.messages))
         if earlier.messages:
-            self._is_resumed = True
             at = self._announced_at or now_text()
             if self._on_unknown == "resend":  # stored before: a kill must not forget it
                 self.counts.resent += len(earlier.in_doubt)
@@ -248,7 +245,6 @@ class SenderWithoutKeys(Generic[MessageT, CountsT]):
                 for place in list(earlier.in_doubt):
                     earlier.settle(place, Result(UNKNOWN, at))
             self._send(earlier)
-            self._is_resumed = False
         is_first = not earlier.messages
         while block := list(islice(messages, self._block_size)):
             if not is_first:
@@ -333,7 +329,8 @@ class SenderWithoutKeys(Generic[MessageT, CountsT]):
             self._count()
             block, first = self._block, self._counted
             last = max((*block.in_doubt, *block.results), default=-1)
-            end = len(block.messages) if self._is_resumed else max(last + 1, first)
+            is_resumed = block is self._earlier  # the journal has all of it already
+            end = len(block.messages) if is_resumed else max(last + 1, first)
             known, facts = self._known(), self._facts()
             unsettled = (place for place in range(first, end) if place not in block.results)
             not_sent = [place - first for place in unsettled if place not in block.in_doubt]

@@ -15,7 +15,7 @@ from airflow.sdk import ObjectStoragePath
 
 from airflow_provider_telecom.bulk import sender_without_keys
 from airflow_provider_telecom.bulk.outcomes import Origin
-from airflow_provider_telecom.bulk.requests_without_keys import Result, SingleRequests
+from airflow_provider_telecom.bulk.requests_without_keys import Block, Result, SingleRequests
 from airflow_provider_telecom.bulk.results_file import ResultsFile
 from airflow_provider_telecom.bulk.sender_without_keys import Counts, SenderWithoutKeys
 from airflow_provider_telecom.calls.errors import (
@@ -369,3 +369,42 @@ def test_a_kill_while_all_are_handed_over_leaves_nobody_in_doubt(
             assert step > 3
             assert sender.counts.handed_over == 7
             return
+
+
+def test_a_timeout_while_all_are_handed_over_leaves_no_large_block(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The block in which a try stops is sent as it is by the next one: a larger one may be refused."""
+    vendor, together = Vendor(_00=TelecomNotSentError), Barrier(2)
+    task, request = Task(tmp_path, vendor), vendor.request
+
+    def at_the_same_time(number: str) -> Result:
+        together.wait()
+        return request(number)
+
+    vendor.request = at_the_same_time  # type: ignore[method-assign]
+    with pytest.raises(TelecomNotSentError):
+        task.attempt(block=2, concurrency=2)
+    vendor.request = request  # type: ignore[method-assign]
+    vendor.answers = {NUMBERS[0]: TelecomNotSentError}
+    sender = task.sender(block=2)
+    sender.resume()
+    with pytest.raises(TelecomNotSentError):
+        sender.send()
+    sender.resume()
+    settled = iter(range(4))
+
+    def settle(self: Block[str], place: int, result: Result) -> None:
+        if next(settled, None) is None:
+            raise KilledError
+        self.results[place] = result
+
+    with monkeypatch.context() as timeout:
+        timeout.setattr(Block, "settle", settle)
+        with pytest.raises(KilledError):
+            sender.hand_over()
+    next_try = task.sender(block=2)
+    assert next_try.resume() == 5
+    assert next_try._earlier.messages == []
+    counts = task.attempt(block=2)
+    assert (counts.accepted, counts.handed_over, counts.unknown) == (8, 4, 0)
