@@ -271,6 +271,7 @@ BY_READING_FIRST = {
     "NovaConnectRemoveGroupOperator",
     "NovaConnectDeactivateUserOperator",
     "NovaConnectRemoveUserOperator",
+    "NovaConnectFleetOperator",
 }
 """A later try reads at the vendor, or in the journal, what an earlier one has done."""
 REPEATABLE = {
@@ -293,7 +294,6 @@ REPEATABLE = {
     "SunSimCollectReceiptsOperator",
     "SunSimGetVatsSettingsOperator",
     "SunSimSetVatsSettingsOperator",
-    "NovaConnectFleetOperator",
     "NovaConnectListSimsOperator",
     "NovaConnectGetCompanyOperator",
     "NovaConnectListBillsOperator",
@@ -326,6 +326,7 @@ WAITING = {
     "NovaConnectSetTariffOperator",
     "NovaConnectRepackageOperator",
     "NovaConnectSetGroupsOperator",
+    "NovaConnectFleetOperator",
 }
 WAITING.remove("NovaConnectListSimsOperator")
 TASKS = [*members("operators", OPERATORS), *members("sensors", SENSORS), *transfers()]

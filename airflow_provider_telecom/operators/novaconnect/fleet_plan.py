@@ -95,8 +95,9 @@ def write_text(field: str, path: str, parts: Collection[str] | Iterator[str]) ->
 
 def read_plan(path: str) -> FleetPlan:
     """Return a stored plan. Raises TelecomInputError if it is none, of another version, or was changed."""
+    text = read_file("plan_path", path)
     try:
-        found = json.loads(read_file("plan_path", path))
+        found = json.loads(text)
     except (ValueError, RecursionError):
         raise TelecomInputError("plan_path", "must be a plan of this operator; it is no JSON") from None
     if not isinstance(found, dict) or found.get("format") != FORMAT:

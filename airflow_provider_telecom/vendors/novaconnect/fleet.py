@@ -26,7 +26,6 @@ from airflow_provider_telecom.vendors.novaconnect.operations import (
     SetLimit,
     SetTariff,
     Unblock,
-    parse_operation,
 )
 
 if TYPE_CHECKING:
@@ -38,7 +37,7 @@ SELECTORS = ("id", "iccid", "number", "name_pattern", "in_group")
 _TARIFF = ("package_kb", "auto_package", "all_world")
 _GROUPS = ("groups", "exact_groups")
 SETTINGS = ("blocked", "limit_mb", *_TARIFF, *_GROUPS, "name")
-PHASES = ("block", "group", "limit", "tariff", "unblock", "rename")
+PHASES = ("block", "group", "limit", "tariff", "unblock", Rename.operation)
 """The order of operations: SIMs go offline first, and online after their limits and tariffs are set."""
 _MAX_RULES = 1_000_000
 _WILDCARDS = re.compile(r"\*|\?|\[[^\]]*\]")
@@ -286,13 +285,6 @@ def state_of(sim: Sim, fingerprint: Callable[[object], str]) -> str:
     return fingerprint([sim.profile, sim.iccid, sim.number, sim.external_number, *settings])[:16]
 
 
-def operation_of(change: StoredChange) -> Operation:
-    """Return the operation of a stored change. Raises TelecomInputError."""
-    if change["operation"] == "rename":
-        return Rename(**change["arguments"])
-    return parse_operation(change["operation"], change["arguments"])
-
-
 def diff(
     rules: Sequence[Rule],
     sims: Sequence[Sim],
@@ -341,7 +333,7 @@ def _change(sim: Sim, setting: str, operation: Operation) -> StoredChange:
     return {
         "sim_id": sim.id,
         "setting": setting,
-        "operation": "rename" if is_rename else operation.operation,
+        "operation": Rename.operation if is_rename else operation.operation,
         "arguments": asdict(operation) if is_rename else operation.desired_state(),
         "before": setting_of(sim, setting),
         "after": _after(sim, operation),

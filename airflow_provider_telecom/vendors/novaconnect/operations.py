@@ -394,6 +394,11 @@ def parse_operation(operation: str, desired_state: Mapping[str, Any] | None) -> 
     return operation_type(**given)
 
 
+def operation_of(operation: str, arguments: Mapping[str, Any]) -> Operation:
+    """Return an operation as `parse_operation` does, or the one that renames a SIM."""
+    return Rename(**arguments) if operation == Rename.operation else parse_operation(operation, arguments)
+
+
 def check_observable(operation: str) -> str:
     """Return an operation whose result shows in the list of SIMs. Raises TelecomInputError."""
     if operation not in OBSERVABLE:

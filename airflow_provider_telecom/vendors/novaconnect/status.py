@@ -28,7 +28,12 @@ from airflow_provider_telecom.vendors.novaconnect.arguments import (
 from airflow_provider_telecom.vendors.novaconnect.bills import BillCalls, cost_of
 from airflow_provider_telecom.vendors.novaconnect.bills import unpaid_bills as without_payment
 from airflow_provider_telecom.vendors.novaconnect.models import Company, SimBlock
-from airflow_provider_telecom.vendors.novaconnect.operations import OBSERVABLE, Operation, parse_operation
+from airflow_provider_telecom.vendors.novaconnect.operations import (
+    OBSERVABLE,
+    Operation,
+    operation_of,
+    parse_operation,
+)
 from airflow_provider_telecom.vendors.novaconnect.sims import SimCalls
 from airflow_provider_telecom.vendors.novaconnect.users import UserCalls
 from airflow_provider_telecom.vendors.novaconnect.webhooks import NoticeType
@@ -162,6 +167,42 @@ def _from_sims(
     if left:
         next_arguments = {"sim_ids": left, "done": done, **({"added": added} if added else {})}
         return PollResult(Stage.WAITING, {**facts, "waiting": len(left)}, next_arguments)
+    return PollResult(Stage.SUCCEEDED, facts)
+
+
+def fleet_phase(
+    api: SimCalls, phase: str, steps: Sequence[Mapping[str, Any]], done: int = 0, added: int = 0
+) -> Call[PollResult]:
+    """Check by one reading of the list of SIMs whether several operations are done for their SIMs.
+
+    The rules are those of `sim_operation`. A step is `{"operation", "arguments", "sim_ids"}`.
+    """
+    found = {sim.id: sim for sim in (yield from shared(api.all_sims, size=500))}
+    left: list[dict[str, Any]] = []
+    missed: dict[str, str] = {}
+    unchanged: dict[int, str | None] = {}
+    for step in steps:
+        operation = operation_of(step["operation"], step["arguments"])
+        waiting = []
+        for one in step["sim_ids"]:
+            if one in found and operation.is_reached(found[one]):
+                done += 1
+            elif reason := operation.obstacle(found[one]) if one in found else GONE:
+                missed[str(one)] = reason
+            else:
+                waiting.append(one)
+                unchanged[one] = operation.unchanged_reason(found[one])
+        if waiting:
+            left.append({**step, "sim_ids": waiting})
+    added = added + 1 if unchanged and all(unchanged.values()) else 0
+    if added > MAX_POLLS_UNCHANGED:
+        missed |= {str(one): reason for one, reason in unchanged.items() if reason}
+    facts = {"phase": phase, "reached": done}
+    if missed:
+        return PollResult(Stage.FAILED, {**facts, "missed": missed})
+    if left:
+        next_arguments = {"steps": left, "done": done, **({"added": added} if added else {})}
+        return PollResult(Stage.WAITING, {**facts, "waiting": len(unchanged)}, next_arguments)
     return PollResult(Stage.SUCCEEDED, facts)
 
 
