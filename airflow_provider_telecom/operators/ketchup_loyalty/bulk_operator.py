@@ -186,18 +186,24 @@ class KetchUpBulkOperator(
         from airflow_provider_telecom.operators.ketchup_loyalty.bulk_budget import release
         from airflow_provider_telecom.operators.ketchup_loyalty.bulk_send import hand_over, send_rest
 
-        results = object_path(self.results_path)
+        results, first = object_path(self.results_path), progress.counts.rows
 
         def send() -> None:
+            nonlocal first
+            first = progress.counts.rows
             self._send_within_budget(
                 context,
                 lambda: progress.counts,
                 partial(sender.cost, audience, max_cost),
                 partial(send_rest, kind, sender, audience, progress, results),
-                partial(release, sender=sender, progress=progress, first=progress.counts.rows),
+                partial(release, sender=sender, progress=progress, first=first),
             )
 
         def record_left() -> None:
+            if self.budget is not None and sender.quoted == audience.count - first:
+                reservation = self._reservation(context, self.budget)
+                if reservation.is_open:  # otherwise it was released, or there is none
+                    release(reservation, sender, progress, first)
             hand_over(kind, sender, audience, progress, self._results_object())
             self._settle_budget(context, progress.counts)
 

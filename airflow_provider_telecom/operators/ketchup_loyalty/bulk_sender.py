@@ -84,6 +84,11 @@ class BulkSender:
         self.possibly_sent = 0
         """How many messages after the counted ones may have been sent, if an error is raised now."""
 
+    @property
+    def quoted(self) -> int:
+        """How many messages the last prices are of."""
+        return sum(size for size, _ in self.quotes)
+
     def messages(
         self, audience: Audience | Group, skip: int = 0, size: Callable[[], int] = lambda: _BATCH
     ) -> Iterator[Messages]:

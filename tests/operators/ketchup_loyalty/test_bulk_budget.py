@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
+from airflow.sdk import ObjectStoragePath
 from airflow.sdk.execution_time import task_runner
 
 from airflow_provider_telecom.bulk.budget_store import Reservation, valid_claims
+from airflow_provider_telecom.bulk.outcomes import read_outcomes
 from airflow_provider_telecom.calls.errors import TelecomError, TelecomInputError
-from airflow_provider_telecom.campaigns import Budget
+from airflow_provider_telecom.campaigns import Budget, Failover
 from airflow_provider_telecom.journal.journal import Journal
 from airflow_provider_telecom.operators.ketchup_loyalty import (
     KetchUpHlrLookupOperator,
@@ -258,3 +263,44 @@ def test_a_dry_run_reserves_nothing_and_says_what_is_left(
     log = capsys.readouterr().out
     assert "budget marketing: 0 EUR left of 0.06 EUR on " in log
     assert "budget marketing: a send now would be refused, it costs more than 0 EUR" in log
+
+
+@pytest.mark.parametrize("retries", [0, 3])
+def test_a_second_connection_may_spend_what_the_first_has_not(
+    telecom_simulator: Any,
+    variables: Variables,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    retries: int,
+) -> None:
+    """Only the messages of unknown outcome count as spent; those that are handed over do not."""
+    connection = telecom_simulator.connection("ketchup_loyalty")
+    connection["extra"]["timeout_read"] = 29
+    monkeypatch.setenv("AIRFLOW_CONN_OTHER", json.dumps(connection))
+    numbers = [f"3806700003{place:02}" for place in range(12)]
+    budget = Budget("marketing", "EUR", per_day="0.28")  # of 14 SMS
+    given: dict[str, Any] = {"text": "Hi", "originator": "Shop", "chunk_size": 4, "budget": budget}
+    telecom_simulator.fault("status_after", "ketchup_loyalty", status=500, path="sms/create", times=1000)
+    path = tmp_path / "sms.jsonl"
+    failover = Failover(failures=2, within=timedelta(milliseconds=20))
+    first = KetchUpSendBulkSmsOperator(
+        task_id="send", recipients=numbers, results_path=str(path), failover=failover, **given
+    )
+
+    class WithRetries(Run):
+        def context(self, *args: Any, **more: Any) -> dict[str, Any]:
+            found = super().context(*args, **more)
+            found["ti"].max_tries = retries
+            return found
+
+    run = WithRetries()
+    assert run.execute(first)["handed_over"] == 8
+    assert claimed(variables) == Decimal("0.08")
+    run.execute(first)
+    assert claimed(variables) == Decimal("0.08")
+    telecom_simulator.state.faults.clear()
+    rows = read_outcomes(ObjectStoragePath(str(path)))
+    left = [row["msisdn"] for row in rows if row["state"] == "refused"]
+    second = KetchUpSendBulkSmsOperator(task_id="send_2", conn_id="other", recipients=left, **given)
+    assert run.execute(second)["accepted"] == 8
+    assert claimed(variables) == Decimal("0.24")
