@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import os
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
@@ -43,10 +43,10 @@ class Outcome:
     """What became of one check of one number.
 
     `refused`: the vendor has refused the request, with `code`. `unknown`: the answer is lost; the check may
-    have been billed in each of its `attempt`s.
+    have been billed in each of its `attempt`s. `not_asked`: the number was decided without it.
     """
 
-    state: Literal["answered", "refused", "unknown"]
+    state: Literal["answered", "refused", "unknown", "not_asked"]
     attempt: int = 1
     answer: str = "unknown"
     reason: str | None = None
@@ -57,6 +57,14 @@ class Outcome:
         """Return the columns of the check in the file of results."""
         known = {"state": self.state, "answer": self.answer, "reason": self.reason, "code": self.code}
         return {**known, **dict.fromkeys(check.fact_names), **self.facts}
+
+    @property
+    def may_be_billed(self) -> int:
+        """How many of its requests may be billed. One that the vendor has refused is not."""
+        return self.attempt - (self.state == "refused")
+
+
+NOT_ASKED = Outcome("not_asked", attempt=0, answer="not_asked")
 
 
 @dataclass
@@ -84,6 +92,11 @@ class CheckCounts:
     """By the vendor's code."""
     unknown: int = 0
     repeated: int = 0
+    decisions: dict[str, int] = field(default_factory=dict)
+    """By the decision, if there are rules."""
+    not_asked: int = 0
+    may_be_billed: dict[str, int] = field(default_factory=dict)
+    """How many requests may be billed, by the label of the check."""
     reserved_units: float | None = None
     """What the answered checks cost in the vendor's units, if the vendor says it."""
 
@@ -92,6 +105,10 @@ class CheckCounts:
         self.rows += rows
         refused = Counter(self.refused)
         for (_, label), outcome in outcomes.items():
+            self.may_be_billed[label] = self.may_be_billed.get(label, 0) + outcome.may_be_billed
+            if outcome.state == "not_asked":
+                self.not_asked += 1
+                continue
             _count(self.answers, label, outcome.answer)
             if outcome.reason is not None:
                 _count(self.reasons, label, outcome.reason)
@@ -103,9 +120,16 @@ class CheckCounts:
                 refused[str(outcome.code)] += 1
         self.refused = dict(refused)
 
+    def count_decisions(self, decisions: Iterable[str]) -> None:
+        """Count the decisions about the next rows."""
+        for decision in decisions:
+            self.decisions[decision] = self.decisions.get(decision, 0) + 1
+
     def facts(self) -> Facts:
         """Return the counts for an XCom."""
-        names = ("answered", "answers", "reasons", "refused", "unknown", "repeated", "reserved_units")
+        names = ["answered", "answers", "reasons", "refused", "unknown", "repeated", "reserved_units"]
+        if self.decisions:
+            names += ["decisions", "not_asked"]
         return {name: getattr(self, name) for name in names}
 
 
@@ -217,11 +241,16 @@ def request_check(
 
 
 def result_row(
-    msisdn: str, row: int, checks: Sequence[SubscriberCheck], outcomes: Mapping[Place, Outcome]
+    msisdn: str,
+    row: int,
+    checks: Sequence[SubscriberCheck],
+    outcomes: Mapping[Place, Outcome],
+    decision: str | None = None,
 ) -> dict[str, Any]:
     """Return the line of a number in the file of results."""
     return {
         "msisdn": msisdn,
+        **({} if decision is None else {"decision": decision}),
         **{check.label: outcomes[row, check.label].columns(check) for check in checks},
     }
 

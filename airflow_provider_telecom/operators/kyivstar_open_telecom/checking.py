@@ -28,6 +28,7 @@ from airflow_provider_telecom.journal.checkpoint import EVERY_SECONDS, Checkpoin
 from airflow_provider_telecom.journal.idempotency_keys import fingerprint
 from airflow_provider_telecom.operators.kyivstar_open_telecom.answers import (
     MAX_ATTEMPTS,
+    NOT_ASKED,
     AnswerFile,
     AnswerFolder,
     CheckCounts,
@@ -37,6 +38,7 @@ from airflow_provider_telecom.operators.kyivstar_open_telecom.answers import (
     request_check,
     result_row,
 )
+from airflow_provider_telecom.operators.kyivstar_open_telecom.rules import STATE_OF_ANSWER, Ruling, State
 
 if TYPE_CHECKING:
     from airflow_provider_telecom.hooks.kyivstar_open_telecom import KyivstarOpenTelecomHook
@@ -62,6 +64,7 @@ class Checking:
         self._hook: KyivstarOpenTelecomHook = task.hook
         self._hook.repeats_lost_checks = False  # a repetition is written to the journal first
         self._checks = {check.label: check for check in task.checks}
+        self._ruling = task.ruling
         names = list(task.value_columns)
         self._value_places = {
             label: [1 + names.index(name) for name in check.columns] for label, check in self._checks.items()
@@ -74,10 +77,20 @@ class Checking:
         """Whether the files of answers say what became of each request of the chunk."""
         self._progress = _Progress(self.counts.rows, audience.count)
 
+    @property
+    def is_complete(self) -> bool:
+        """Whether earlier tries have checked all numbers."""
+        return self._checkpoint.is_done and self.counts.rows >= self._audience.count
+
+    @property
+    def in_doubt(self) -> int:
+        """How many numbers earlier tries may have checked, besides those that are done."""
+        return self._checkpoint.in_doubt
+
     def run(self) -> CheckCounts:
         """Check the numbers that are not checked yet, and complete the file of results."""
         counts = self.counts
-        if self._checkpoint.is_done and counts.rows >= self._audience.count:
+        if self.is_complete:
             self._answers.forget()  # it was killed before it did
             return counts
         self._results.begin(counts.rows)
@@ -96,7 +109,10 @@ class Checking:
         return counts
 
     def _resumed(self) -> CheckCounts:
-        checks = fingerprint([check.to_dict() for check in self._task.checks])[:16]
+        asked = [check.to_dict() for check in self._task.checks]
+        if self._ruling is not None:
+            asked.append(self._ruling.to_dict())
+        checks = fingerprint(asked)[:16]
         path = fingerprint(str(self._results.path))[:16]
         nothing = CheckCounts(send=uuid4().hex[:12], checks=checks, path=path)
         keys = map(_key, self._audience.entries())
@@ -105,7 +121,7 @@ class Checking:
         except TelecomInputError:
             raise _changed("recipients", "a number, an IMEI or the connection") from None
         if counts.checks != checks:
-            raise _changed("checks", "a check or one of its parameters")
+            raise _changed("checks", "a check, a rule or one of its parameters")
         if counts.path != path:
             raise _changed("results_path", "the path of the results")
         return counts
@@ -126,9 +142,13 @@ class Checking:
         """Make the requests of the chunk that are left, and write its results."""
         counts, self._outcomes = self.counts, outcomes
         try:
-            missing = [place for place in self._places() if place not in outcomes]
-            self._ask(missing, counts.attempt if outcomes else 1, [_key(entry) for entry in self._chunk])
-            self._repeat_once()
+            keys = [_key(entry) for entry in self._chunk]
+            if self._ruling is not None:
+                self._ask_until_decided(self._ruling, keys)
+            else:
+                missing = [place for place in self._places() if place not in outcomes]
+                self._ask(missing, counts.attempt if outcomes else 1, keys)
+                self._repeat_once()
         except BaseException:
             if self._is_recorded:
                 maybe_asked = len(self._chunk) if outcomes else 0
@@ -140,14 +160,45 @@ class Checking:
             self._checkpoint.stop(asdict(counts), 0)
             raise _too_many_refused(counts)
 
+    def _ask_until_decided(self, ruling: Ruling, keys: Sequence[str]) -> None:
+        """Make the requests of the chunk in rounds: in each the next check of each undecided number."""
+        while (places := self._next_round(ruling)) or keys:
+            attempt = min(places.values(), default=1)
+            if attempt > 1:
+                log.warning("The answers of %s checks are lost; they are requested once more", len(places))
+            self._ask([place for place in places if places[place] == attempt], attempt, keys)
+            keys = ()
+        for place in self._places():
+            self._outcomes.setdefault(place, NOT_ASKED)
+
+    def _next_round(self, ruling: Ruling) -> dict[Place, int]:
+        """Return the next check of each undecided number, and which attempt it is."""
+        found = {}
+        first = self.counts.rows
+        for row in range(first, first + len(self._chunk)):
+            if left := ruling.open_checks(self._states(row)):
+                outcome = self._outcomes.get((row, left[0]))
+                found[row, left[0]] = 1 if outcome is None else outcome.attempt + 1
+        return found
+
+    def _states(self, row: int) -> dict[str, State]:
+        """Return the states of the checks of a number that are not asked any more."""
+        outcomes = {label: self._outcomes.get((row, label), NOT_ASKED) for label in self._checks}
+        return {
+            label: STATE_OF_ANSWER[outcome.answer]
+            for label, outcome in outcomes.items()
+            if outcome.state != "not_asked" and not self._is_repeated(outcome)
+        }
+
+    def _is_repeated(self, outcome: Outcome) -> bool:
+        """Whether a check is requested once more if its answer is needed."""
+        is_lost = outcome.state == "unknown" and outcome.attempt < MAX_ATTEMPTS
+        return is_lost and self._task.on_lost_answer == "repeat_once"
+
     def _repeat_once(self) -> None:
         """Request the checks once more whose answers are lost, if the task does that."""
-        lost = [
-            place
-            for place, outcome in self._outcomes.items()
-            if outcome.state == "unknown" and outcome.attempt < MAX_ATTEMPTS
-        ]
-        if lost and self._task.on_lost_answer == "repeat_once":
+        lost = [place for place, outcome in self._outcomes.items() if self._is_repeated(outcome)]
+        if lost:
             log.warning("The answers of %s checks are lost; they are requested once more", len(lost))
             self._ask(lost, MAX_ATTEMPTS, ())
 
@@ -161,7 +212,8 @@ class Checking:
         counts = self.counts
         file = self._answers.new_file(counts.rows)
         try:
-            counts.attempt, counts.files = attempt, [*counts.files, file.name]
+            counts.attempt = max(counts.attempt, attempt)
+            counts.files = [*counts.files, file.name]
             self._checkpoint.announce(asdict(replace(counts, is_recorded=False)), keys)
             self._answers.forget(counts.rows)
             self._is_recorded = False
@@ -216,8 +268,13 @@ class Checking:
     def _write_rows(self) -> None:
         """Write the chunk into the file of results, and count it."""
         counts, after = self.counts, self.counts.rows + len(self._chunk)
+        decisions = dict[int, str]()
+        if self._ruling is not None:
+            rows = range(counts.rows, after)
+            decisions |= {row: self._ruling.decision(self._states(row)) for row in rows}
+            counts.count_decisions(decisions.values())
         self._results.add(
-            result_row(entry[0], row, self._task.checks, self._outcomes)
+            result_row(entry[0], row, self._task.checks, self._outcomes, decisions.get(row))
             for row, entry in enumerate(self._chunk, counts.rows)
         )
         self._results.close_part(after)

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Unpack, get_args
+from typing import TYPE_CHECKING, Any, ClassVar, Unpack, get_args
 
 from airflow.sdk import BranchMixIn
 
@@ -28,8 +28,7 @@ if TYPE_CHECKING:
     from airflow_provider_telecom.operators.kyivstar_open_telecom.evidence import Evidence
     from airflow_provider_telecom.operators.kyivstar_open_telecom.rules import Rule, State
 
-Decision = Literal["pay", "review", "refuse"]
-_DECISIONS: dict[str, Decision] = {"safe": "pay", "unknown": "review", "suspicious": "refuse"}
+_BRANCHES = ("pay", "review", "refuse")
 _HOUR = timedelta(hours=1)
 _COUNTRY_CODE = "380"
 
@@ -115,7 +114,7 @@ class KyivstarFraudGateOperator(KyivstarOperator, JournaledOperator, BranchMixIn
                 raise TelecomInputError("rules", "a gate needs the IMEI: Device(imei=...)")
         self.rule_values = {check.label: list(check.values) for check in checks if check.values}
         self.pay, self.review, self.refuse = pay, review, refuse
-        branches = {name: _task_ids(name, getattr(self, name)) for name in get_args(Decision)}
+        branches = {name: _task_ids(name, getattr(self, name)) for name in _BRANCHES}
         for name in ("review", "refuse"):
             if set(branches["pay"]) <= set(branches[name]):
                 raise TelecomInputError(name, "must not be the branch pay: only a safe subscriber is paid")
@@ -174,7 +173,7 @@ class KyivstarFraudGateOperator(KyivstarOperator, JournaledOperator, BranchMixIn
             label = left[0]
             found[label] = journal.answer(checks[label], values.get(label, ()))
             states[label] = STATE_OF_ANSWER[found[label].outcome.answer]
-        decision = _DECISIONS[ruling.state(states).text]
+        decision = ruling.decision(states)
         units = None
         for evidence in found.values():
             units = add_units(units, evidence.outcome.facts.get("reserved_units"))
@@ -191,7 +190,7 @@ class KyivstarFraudGateOperator(KyivstarOperator, JournaledOperator, BranchMixIn
     def _check_branches(self) -> None:
         """Check that each branch can be skipped: otherwise it would run whatever is decided."""
         dag = self.dag
-        for name in get_args(Decision):
+        for name in _BRANCHES:
             for task_id in _task_ids(name, getattr(self, name)):
                 if (group := dag.task_group_dict.get(task_id)) is not None:
                     first = [root.task_id for root in group.roots]
@@ -218,11 +217,12 @@ class KyivstarFraudGateOperator(KyivstarOperator, JournaledOperator, BranchMixIn
 
     def _write(self, found: Mapping[str, Any], target: ObjectStoragePath) -> None:
         """Write the file of evidence."""
+        from airflow_provider_telecom.operators.kyivstar_open_telecom.rules import Ruling
         from airflow_provider_telecom.tasks.storage import place
 
         with tempfile.TemporaryDirectory() as folder:
             file = Path(folder) / "evidence.json"
-            content = {**found, "rules": repr(self.rules)}
+            content = {**found, "rules": Ruling(self.rules).to_dict()}
             file.write_text(json.dumps(content, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
             place(file, target)
 

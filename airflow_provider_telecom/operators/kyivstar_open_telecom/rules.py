@@ -19,8 +19,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from enum import IntEnum
-from functools import lru_cache
-from typing import TypeAlias
+from typing import Any, ClassVar, Literal, TypeAlias
 
 from airflow_provider_telecom.calls.errors import TelecomInputError
 from airflow_provider_telecom.operators.kyivstar_open_telecom.checks import (
@@ -37,6 +36,7 @@ from airflow_provider_telecom.operators.kyivstar_open_telecom.checks import (
 __all__ = [
     "AllOf",
     "AnyOf",
+    "Decision",
     "Device",
     "DeviceCount",
     "Lifetime",
@@ -65,11 +65,20 @@ class State(IntEnum):
         return self.name.lower()
 
 
+Decision: TypeAlias = Literal["pay", "review", "refuse"]
+DECISIONS: Mapping[State, Decision] = {
+    State.SAFE: "pay",
+    State.UNKNOWN: "review",
+    State.SUSPICIOUS: "refuse",
+}
+_MAX_REMEMBERED = 10_000
 STATE_OF_ANSWER = {"yes": State.SUSPICIOUS, "no": State.SAFE, "unknown": State.UNKNOWN}
 
 
 class CombinedRule(ABC):
-    """Base class of the rules that join others."""
+    """Base class of the rules that join others. `kind` is its name in JSON."""
+
+    kind: ClassVar[str]
 
     @property
     @abstractmethod
@@ -80,8 +89,13 @@ class CombinedRule(ABC):
     def combine(self, states: Sequence[State]) -> State:
         """Return the state of the rule from those of its parts.
 
-        It must be monotone: a part that gets safer must not make the rule less safe. `is_decided` needs it.
+        It must be monotone: a part that gets safer must not make the rule less safe.
         """
+
+    @property
+    def limits(self) -> Mapping[str, Any]:
+        """What the rule has besides its parts, as JSON."""
+        return {}
 
 
 Rule: TypeAlias = SubscriberCheck | CombinedRule
@@ -110,6 +124,8 @@ class _Joined(CombinedRule):
 class AllOf(_Joined):
     """Safe if all rules are safe; suspicious as soon as one is."""
 
+    kind = "all_of"
+
     def combine(self, states: Sequence[State]) -> State:
         """Return the lowest state."""
         return min(states)
@@ -117,6 +133,8 @@ class AllOf(_Joined):
 
 class AnyOf(_Joined):
     """Safe as soon as one rule is safe; suspicious if all are."""
+
+    kind = "any_of"
 
     def combine(self, states: Sequence[State]) -> State:
         """Return the highest state."""
@@ -131,6 +149,8 @@ class Weights(CombinedRule):
     rules were suspicious. Anything between is unknown, so a person decides. `review_at` is `refuse_at` by
     default.
     """
+
+    kind = "weights"
 
     weights: tuple[tuple[Rule, Decimal], ...]
     refuse_at: Decimal
@@ -164,6 +184,12 @@ class Weights(CombinedRule):
         """The rules that have weights."""
         return [rule for rule, _ in self.weights]
 
+    @property
+    def limits(self) -> Mapping[str, Any]:
+        """The weights and the limits of their sum."""
+        weights = [str(weight) for _, weight in self.weights]
+        return {"weights": weights, "refuse_at": str(self.refuse_at), "review_at": str(self.review_at)}
+
     def combine(self, states: Sequence[State]) -> State:
         """Compare the sum of the weights with the limits."""
         surely, possibly = Decimal(0), Decimal(0)
@@ -190,27 +216,44 @@ class Ruling:
         self.rule = _check_rule(rule, "rules")
         self.checks = check_distinct(list(dict.fromkeys(_leaves(self.rule))), "rules")
         labels = [check.label for check in self.checks]
-        self.prices = _checked_prices(prices, labels)
+        self.prices = checked_prices(prices, labels)
         order = sorted(labels, key=lambda label: (label not in self.prices, self.prices.get(label, 0)))
         self._order = {label: place for place, label in enumerate(order)}
-        self._open = lru_cache(maxsize=10_000)(self._find_open)  # many numbers have the same answers
+        self._open: dict[frozenset[tuple[str, State]], Sequence[str]] = {}
+        """What `open_checks` has found: many numbers have the same answers."""
 
     def state(self, states: States) -> State:
         """Return the state of the rule. A check that was not asked is unknown."""
         return _state(self.rule, lambda label: states.get(label, State.UNKNOWN))
 
+    def decision(self, states: States) -> Decision:
+        """Return what follows from the states of the checks that were asked."""
+        return DECISIONS[self.state(states)]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the rule as JSON, without IMEIs: to be shown, or compared with that of an earlier try."""
+        return _as_dict(self.rule)
+
     def open_checks(self, states: States) -> Sequence[str]:
         """Return the labels of the checks that may still change the state, the next one first."""
-        return self._open(frozenset(states.items()))
-
-    def _find_open(self, states: frozenset[tuple[str, State]]) -> Sequence[str]:
-        return sorted(set(_open_labels(self.rule, dict(states))), key=self._order.__getitem__)
+        key = frozenset(states.items())
+        if key not in self._open:
+            if len(self._open) >= _MAX_REMEMBERED:
+                self._open.clear()
+            self._open[key] = sorted(set(_open_labels(self.rule, states)), key=self._order.__getitem__)
+        return self._open[key]
 
 
 def _state(rule: Rule, state_of: Callable[[str], State]) -> State:
     if isinstance(rule, SubscriberCheck):
         return state_of(rule.label)
     return rule.combine([_state(part, state_of) for part in rule.parts])
+
+
+def _as_dict(rule: Rule) -> dict[str, Any]:
+    if isinstance(rule, SubscriberCheck):
+        return rule.to_dict()
+    return {rule.kind: [_as_dict(part) for part in rule.parts], **rule.limits}
 
 
 def _open_labels(
@@ -271,7 +314,8 @@ def _positive(field: str, value: object) -> Decimal:
     return number
 
 
-def _checked_prices(prices: object, labels: Sequence[str]) -> Mapping[str, Decimal]:
+def checked_prices(prices: object, labels: Sequence[str]) -> Mapping[str, Decimal]:
+    """Return prices by the labels of checks. Raises TelecomInputError."""
     if prices is None:
         return {}
     if not isinstance(prices, Mapping):
