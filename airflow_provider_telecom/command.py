@@ -105,7 +105,8 @@ def run_simulator(args: argparse.Namespace) -> None:
 def copy_examples(args: argparse.Namespace) -> None:
     """Copy the example Dags to a folder. Without --overwrite, copy nothing if one of the files is there."""
     source = example_dags()
-    names = sorted(path.relative_to(source) for path in source.rglob("*.*") if path.suffix in (".py", ".csv"))
+    suffixes = (".py", ".csv", ".yaml", ".json")
+    names = sorted(path.relative_to(source) for path in source.rglob("*.*") if path.suffix in suffixes)
     folder: Path = args.folder
     there = [str(name) for name in names if (folder / name).exists()]
     if there and not args.overwrite:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from airflow_provider_telecom.webhooks.assets import event_asset
+from airflow_provider_telecom.webhooks.assets import event_asset, task_asset
 
 NOVACONNECT_QUEUE = event_asset("novaconnect", "queue")
 """An operation was tried on all SIMs:
@@ -19,3 +19,6 @@ NOVACONNECT_UNPAID_BILL_5 = event_asset("novaconnect", "unpaid_bill_5")
 """The same on the fifth."""
 NOVACONNECT_UNPAID_BILL_6 = event_asset("novaconnect", "unpaid_bill_6")
 """The same on the sixth, when the vendor blocks all SIMs."""
+NOVACONNECT_FLEET_DRIFT = task_asset("novaconnect", "fleet-drift")
+"""`NovaConnectFleetOperator(mode="drift")` has found a fleet that is not in its desired state: the event's
+`extra` is its XCom and `conn_id`, counts without ids. No webhook of the vendor reports it."""

@@ -26,6 +26,11 @@ def event_asset(vendor: str, event: str) -> Asset:
     return Asset(name=name, uri=f"telecom://{known.id}/{event}", group="telecom")
 
 
+def task_asset(vendor: str, event: str) -> Asset:
+    """Return the asset of what a task of a vendor reports."""
+    return Asset(name=f"telecom-{vendor}-{event}", uri=f"telecom://{vendor}/{event}", group="telecom")
+
+
 def event_payloads(event: Any) -> list[dict[str, Any]]:
     """Return what an asset event holds: the facts of each post, whether the receiver or a trigger has made
     it.

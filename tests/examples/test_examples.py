@@ -55,6 +55,12 @@ EFFECTS = {
         "novaconnect rename": 1,
         "novaconnect group": 2,
     },
+    "example_fleet_as_code": {
+        "novaconnect limit": 2,
+        "novaconnect block": 1,
+        "novaconnect group": 1,
+        "novaconnect rename": 1,
+    },
     "example_alert_on_failure": {
         "ketchup_loyalty sms": 1,
         "ketchup_loyalty viber": 1,
@@ -88,6 +94,7 @@ FILES = {
     "example_fmc_calls": ("fmc_calls/date=*/_calls.parquet.json", '"rows": ', 1),
     "example_sunsim_telephony": ("*/settings.json", '"dialTime": 45', 2),
     "example_novaconnect_fleet": ("novaconnect_sessions/date=*/sessions.csv", "sid,start_utc", 1),
+    "example_fleet_as_code": ("*/results.jsonl", '"state": "changed"', 5),
     "example_vendor_events": ("novaconnect_new_bills/period=*/bill-506.json", '"sha256"', 2),
 }
 """The files that an example writes, a text in them, and how often it occurs at least."""

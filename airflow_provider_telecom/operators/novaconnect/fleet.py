@@ -8,6 +8,8 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Unpack, get_args
 
+from airflow.sdk import AssetAlias
+
 from airflow_provider_telecom.calls.checks import in_range, one_of, percent
 from airflow_provider_telecom.calls.errors import TelecomError, TelecomInputError
 from airflow_provider_telecom.calls.privacy import HideTraceback
@@ -19,6 +21,7 @@ from airflow_provider_telecom.tasks.deferrable import DeferrableOperator
 from airflow_provider_telecom.tasks.effects import JournaledOperator
 from airflow_provider_telecom.tasks.literals import is_literal
 from airflow_provider_telecom.tasks.private import hide_unless_path
+from airflow_provider_telecom.webhooks.assets import task_asset
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -28,8 +31,11 @@ if TYPE_CHECKING:
     from airflow_provider_telecom.triggers.polling import PollEvent
     from airflow_provider_telecom.vendors.novaconnect.models import Sim
 
-Mode = Literal["plan", "apply"]
+Mode = Literal["plan", "apply", "drift"]
 Allowed = Literal["tariff", "disconnect"]
+DRIFT = task_asset("novaconnect", "fleet-drift")
+DRIFT_ALIAS = AssetAlias(DRIFT.name, group=DRIFT.group)
+"""An outlet without an event in each run: the task adds one when the fleet has drifted."""
 _STATUS = "airflow_provider_telecom.vendors.novaconnect.status.fleet_phase"
 _PAGE_SIZE = 500
 _MAX_LOGGED = 1000
@@ -64,18 +70,23 @@ class NovaConnectFleetOperator(NovaConnectOperator, DeferrableOperator, Journale
     `skipped` are SIMs of which at least one setting was not changed, because it cannot be, or because
     somebody else has changed it.
 
-    :param mode: `plan` or `apply`.
-    :param desired: for `plan`, the desired state: the path or URL of a YAML or CSV file, YAML as a text, or a
-        list of mappings. Each rule chooses SIMs by one of `id`, `iccid`, `number`, `name_pattern` (`*` and
-        `?`) and `in_group`, and sets at least one of `blocked`, `limit_mb` (or `off`), `package_kb` with
-        `auto_package` and perhaps `all_world`, `groups` (with `exact_groups` no others), `name`. Never shown
-        unless it is a path. docs/howto/fleet-as-code.md describes it.
-    :param plan_path: the file of the plan, ending in `.json`; give each run its own, as with `{{ run_id }}`.
-        It contains names, if the desired state does.
+    `mode="drift"` compares like `plan`, stores nothing, and returns the counts of a plan and `drifted`. If a
+    SIM would be changed, an event of the asset `NOVACONNECT_FLEET_DRIFT` (`assets.novaconnect`) is emitted
+    through an alias of the same name, with the counts and `conn_id`.
+
+    :param mode: `plan`, `apply` or `drift`.
+    :param desired: for `plan` and `drift`, the desired state: the path or URL of a YAML or CSV file, YAML as
+        a text, or a list of mappings. Each rule chooses SIMs by one of `id`, `iccid`, `number`,
+        `name_pattern` (`*` and `?`) and `in_group`, and sets at least one of `blocked`, `limit_mb` (or
+        `off`), `package_kb` with `auto_package` and perhaps `all_world`, `groups` (with `exact_groups` no
+        others), `name`. Never shown unless it is a path. docs/howto/fleet-as-code.md describes it.
+    :param plan_path: for `plan` and `apply`, the file of the plan, ending in `.json`; give each run its own,
+        as with `{{ run_id }}`. It contains names, if the desired state does.
     :param results_path: for `apply`, a file of JSON lines, ending in `.jsonl`, with what became of each SIM:
         `sim_id`, `setting`, `state` (`changed`, `unchanged`, `skipped`, `not_done`, `unknown`), `reason`. It
         is written at the end, and also if the task fails.
-    :param on_unknown_sims: what `plan` does about rules that no SIM matches: `fail` (default) or `skip`.
+    :param on_unknown_sims: what `plan` and `drift` do about rules that no SIM matches: `fail` (default) or
+        `skip`.
     :param max_changes: `apply` fails, before anything is sent, if more SIMs than this would be changed; None
         allows any number. `plan` warns.
     :param max_change_percent: the same in percent of the SIMs of the company.
@@ -103,7 +114,7 @@ class NovaConnectFleetOperator(NovaConnectOperator, DeferrableOperator, Journale
         self,
         *,
         mode: Mode,
-        plan_path: str,
+        plan_path: str | None = None,
         desired: Any = None,
         results_path: str | None = None,
         on_unknown_sims: Literal["fail", "skip"] = "fail",
@@ -130,12 +141,17 @@ class NovaConnectFleetOperator(NovaConnectOperator, DeferrableOperator, Journale
         self.chunk_size = in_range("chunk_size", chunk_size, 1, CHUNK_SIZE)
         self.verify_within_seconds = in_range("verify_within_seconds", verify_within_seconds, 0, 86_400)
         self._check_mode()
+        if self.mode == "drift" and DRIFT_ALIAS not in self.outlets:
+            self.outlets = [*self.outlets, DRIFT_ALIAS]
 
     def _check_mode(self) -> None:
         """Check what can be checked when the Dag is parsed."""
         from airflow_provider_telecom.operators.novaconnect.fleet_plan import check_plan_path
         from airflow_provider_telecom.operators.novaconnect.fleet_source import is_path, read_desired
 
+        if (self.plan_path is None) == (self.mode != "drift"):
+            rule = "must not be given" if self.plan_path else "must be given"
+            raise TelecomInputError("plan_path", f"{rule} with mode={self.mode!r}")
         if is_literal(self.plan_path):
             check_plan_path(self.plan_path)
         if is_literal(self.results_path):
@@ -161,9 +177,11 @@ class NovaConnectFleetOperator(NovaConnectOperator, DeferrableOperator, Journale
         self.desired = hide_unless_path(self.desired, SUFFIXES)
 
     def execute(self, context: Context) -> dict[str, Any]:
-        """Plan, or apply a plan."""
+        """Plan, apply a plan, or look for drift."""
         with HideTraceback():
-            return self._store_plan() if self.mode == "plan" else self._apply(context)
+            if self.mode == "apply":
+                return self._apply(context)
+            return self._store_plan() if self.mode == "plan" else self._find_drift(context)
 
     def execute_complete(self, context: Context, event: PollEvent) -> dict[str, Any]:
         """Continue with the phase after the one that was awaited in the triggerer."""
@@ -183,6 +201,20 @@ class NovaConnectFleetOperator(NovaConnectOperator, DeferrableOperator, Journale
             self.log.warning("mode='apply' with the parameters of this task would refuse the plan: %s", error)
         head = {"mode": self.mode, "plan": path, "plan_sha256": sha256, "company_id": plan.company_id}
         return {**head, **plan.counts}
+
+    def _find_drift(self, context: Context) -> dict[str, Any]:
+        plan = self._new_plan()
+        self._log_table(plan)
+        found = {
+            "mode": self.mode,
+            "company_id": plan.company_id,
+            "drifted": bool(plan.changes),
+            **plan.counts,
+        }
+        if plan.changes:
+            events = context["outlet_events"]
+            events[DRIFT_ALIAS].add(DRIFT, extra={**found, "conn_id": self.conn_id})
+        return found
 
     def _log_table(self, plan: FleetPlan) -> None:
         from airflow_provider_telecom.operators.novaconnect.fleet_plan import table_of

@@ -66,7 +66,7 @@ class FleetPlan:
         return {change["sim_id"] for change in self.changes}
 
 
-def check_plan_path(path: str) -> str:
+def check_plan_path(path: object) -> str:
     """Return the path of a plan. Raises TelecomInputError."""
     if not isinstance(path, str) or not path.lower().endswith(".json"):
         raise TelecomInputError("plan_path", "must be a file whose name ends in .json")
