@@ -156,20 +156,14 @@ class AudienceBuilder:
         self._exclusions.append((reason, table, "detail" in names))
 
     def decide(self) -> AudienceCounts:
-        """Apply all rules. Raises TelecomInputError if nobody is left."""
+        """Apply all rules, and return how many recipients are left, which may be 0."""
         self.database.execute(
             "CREATE TABLE repeated AS SELECT msisdn, min(id) AS first FROM all_rows "
             "WHERE msisdn IS NOT NULL GROUP BY msisdn HAVING count(*) > 1"
         )
         self.database.execute(self._judged())
         self._find_zones()
-        counts = self._counts()
-        if not counts.recipients:
-            excluded = ", ".join(f"{reason} {count}" for reason, count in counts.excluded.items() if count)
-            raise TelecomInputError(
-                "recipients", f"are none: all {counts.rows} rows are excluded ({excluded})"
-            )
-        return counts
+        return self._counts()
 
     def write_audience(self, path: Path) -> None:
         """Write the recipients by shard, time zone and place in the sources."""

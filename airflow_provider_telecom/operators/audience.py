@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypedDict, Unpack, get_args
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NoReturn, TypedDict, Unpack, get_args
 
 from airflow_provider_telecom.bulk.extra import check_library
 from airflow_provider_telecom.calls.checks import in_range, non_blank, one_of
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from airflow_provider_telecom.bulk.variants import Variants
 
 OnBadRows = Literal["fail", "skip"]
+OnNoRecipients = Literal["fail", "skip"]
 HlrUnknown = Literal["keep", "drop"]
 ExcludedNumbers = Literal["masked", "full"]
 _MAX_RECIPIENTS = 10**12
@@ -96,6 +97,8 @@ class PrepareAudienceOperator(LocalOperator):
     :param default_region: the country (ISO 3166) of numbers without a country code.
     :param on_bad_rows: `fail` (default): a row or number that cannot be read stops the task; the error names
         the first ones. `skip`: such rows are excluded.
+    :param on_no_recipients: `fail` (default), or `skip` the task if all rows are excluded. In both cases
+        `excluded.parquet` says why.
     :param max_recipients: refuse an audience of more than that.
     :param excluded_numbers: numbers in `excluded.parquet`: `masked` (default), or in `full`.
     :param memory_limit: the memory of DuckDB; what does not fit is spilled to the temporary folder.
@@ -145,6 +148,7 @@ class PrepareAudienceOperator(LocalOperator):
         timezone: str | None = None,
         default_region: str = "UA",
         on_bad_rows: OnBadRows = "fail",
+        on_no_recipients: OnNoRecipients = "fail",
         max_recipients: int | None = None,
         excluded_numbers: ExcludedNumbers = "masked",
         memory_limit: str = "600MB",
@@ -161,6 +165,7 @@ class PrepareAudienceOperator(LocalOperator):
         self.allow_prefixes, self.variants, self.salt = allow_prefixes, variants, salt
         self.shards, self.timezone, self.default_region = shards, timezone, default_region
         self.on_bad_rows = one_of("on_bad_rows", on_bad_rows, get_args(OnBadRows))
+        self.on_no_recipients = one_of("on_no_recipients", on_no_recipients, get_args(OnNoRecipients))
         if max_recipients is not None:
             in_range("max_recipients", max_recipients, 1, _MAX_RECIPIENTS)
         self.max_recipients = max_recipients
@@ -202,6 +207,8 @@ class PrepareAudienceOperator(LocalOperator):
                 rule = f"are {counts.recipients}, more than max_recipients={self.max_recipients}"
                 raise TelecomInputError("recipients", rule)
             self._log(counts)
+            if not counts.recipients:
+                self._refuse_nobody(builder, counts, folder, copies, existing)
             info = self._write(builder, counts, folder, copies, policy, existing, as_of)
         return {
             "path": self.output_path.rstrip("/"),
@@ -214,6 +221,31 @@ class PrepareAudienceOperator(LocalOperator):
             "shards": info.shards,
             "columns": list(info.columns),
         }
+
+    def _refuse_nobody(
+        self,
+        builder: AudienceBuilder,
+        counts: AudienceCounts,
+        folder: ObjectStoragePath,
+        copies: Path,
+        existing: AudienceInfo | None,
+    ) -> NoReturn:
+        """Write who is excluded and why, and raise AirflowSkipException or TelecomInputError."""
+        from airflow.sdk.exceptions import AirflowSkipException
+
+        from airflow_provider_telecom.bulk.audience_folder import EXCLUDED_FILE
+        from airflow_provider_telecom.tasks.storage import place
+
+        where = ""
+        if existing is None:
+            builder.write_excluded(copies / EXCLUDED_FILE, full_numbers=self.excluded_numbers == "full")
+            place(copies / EXCLUDED_FILE, folder / EXCLUDED_FILE)
+            where = f"; {folder / EXCLUDED_FILE} has them"
+        excluded = ", ".join(f"{reason} {count}" for reason, count in counts.excluded.items() if count)
+        rule = f"are none: all {counts.rows} rows are excluded ({excluded}){where}"
+        if self.on_no_recipients == "skip":
+            raise AirflowSkipException(f"recipients: {rule}")
+        raise TelecomInputError("recipients", rule)
 
     def _check(self, *, only_literals: bool) -> None:
         """Check the parameters: those that are known when the Dag is parsed, or all."""

@@ -18,6 +18,7 @@ import pyarrow.parquet
 import pytest
 from airflow.providers.common.sql.hooks.sql import DbApiHook
 from airflow.sdk import DAG, BaseHook
+from airflow.sdk.exceptions import AirflowSkipException
 
 from airflow_provider_telecom.bulk.audience_folder import (
     EXCLUDED_COLUMNS,
@@ -291,6 +292,20 @@ def test_bad_rows_stop_the_task(tmp_path: Path) -> None:
         prepare(tmp_path, recipients=f"{tmp_path}/*.csv", columns=COLUMNS)
 
 
+@pytest.mark.parametrize(("policy", "error"), [("fail", TelecomInputError), ("skip", AirflowSkipException)])
+def test_nobody_is_left_and_the_folder_says_why(tmp_path: Path, policy: str, error: type[Exception]) -> None:
+    (tmp_path / "stop.csv").write_text("msisdn\n380670000001\n")
+    arguments = {"recipients": ["380670000001"], "suppress": [f"{tmp_path}/stop.csv"]}
+    with pytest.raises(
+        error, match=r"are none: all 1 rows are excluded \(suppressed 1\); .*excluded\.parquet"
+    ):
+        prepare(tmp_path, on_no_recipients=policy, **arguments)
+    (row,) = pyarrow.parquet.read_table(tmp_path / "out" / "excluded.parquet").to_pylist()
+    assert (row["reason"], row["msisdn"]) == ("suppressed", "38067*****01")
+    (tmp_path / "stop.csv").write_text("msisdn\n380670000002\n")
+    assert prepare(tmp_path, on_no_recipients=policy, **arguments)["recipients"] == 1, "a later try"
+
+
 NOBODY = "recipients: are none"
 
 
@@ -346,7 +361,7 @@ def test_what_is_refused_when_the_task_runs(tmp_path: Path, arguments: dict[str,
         prepare(tmp_path, **arguments)
     assert str(caught.value).startswith(rule)
     assert "380670000001" not in str(caught.value)
-    assert not list((tmp_path / "out").glob("*"))
+    assert not list((tmp_path / "out").glob("audience*"))
 
 
 def test_a_stop_list_without_numbers_is_refused(tmp_path: Path) -> None:
