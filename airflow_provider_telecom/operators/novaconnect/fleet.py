@@ -21,7 +21,6 @@ from airflow_provider_telecom.tasks.deferrable import DeferrableOperator
 from airflow_provider_telecom.tasks.effects import JournaledOperator
 from airflow_provider_telecom.tasks.literals import is_literal
 from airflow_provider_telecom.tasks.private import hide_unless_path
-from airflow_provider_telecom.webhooks.assets import task_asset
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -33,8 +32,7 @@ if TYPE_CHECKING:
 
 Mode = Literal["plan", "apply", "drift"]
 Allowed = Literal["tariff", "disconnect"]
-DRIFT = task_asset("novaconnect", "fleet-drift")
-DRIFT_ALIAS = AssetAlias(DRIFT.name, group=DRIFT.group)
+DRIFT_ALIAS = AssetAlias("telecom-novaconnect-fleet-drift", group="telecom")
 """An outlet without an event in each run: the task adds one when the fleet has drifted."""
 _STATUS = "airflow_provider_telecom.vendors.novaconnect.status.fleet_phase"
 _PAGE_SIZE = 500
@@ -212,8 +210,10 @@ class NovaConnectFleetOperator(NovaConnectOperator, DeferrableOperator, Journale
             **plan.counts,
         }
         if plan.changes:
-            events = context["outlet_events"]
-            events[DRIFT_ALIAS].add(DRIFT, extra={**found, "conn_id": self.conn_id})
+            from airflow_provider_telecom.webhooks.assets import task_asset
+
+            asset, events = task_asset("novaconnect", "fleet-drift"), context["outlet_events"]
+            events[DRIFT_ALIAS].add(asset, extra={**found, "conn_id": self.conn_id})
         return found
 
     def _log_table(self, plan: FleetPlan) -> None:
