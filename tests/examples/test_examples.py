@@ -34,6 +34,7 @@ EFFECTS = {
         "kyivstar_open_telecom promo_started": 1,
     },
     "example_kyivstar_fraud_check": {"kyivstar_open_telecom billed_check": 11},
+    "example_fraud_gate": {"kyivstar_open_telecom billed_check": 14},
     "example_ketchup_messaging": {"ketchup_loyalty viber": 1000, "ketchup_loyalty sms": 190},
     "example_campaign": {
         "ketchup_loyalty viber": 875,
@@ -87,6 +88,7 @@ UNDER_BOTH_PRESETS = {
 NUMBERS = re.compile(r"67000\d{4}|90000000\d\d")
 """All phone numbers in the examples."""
 FILES = {
+    "example_fraud_gate": ("*/decided.jsonl", '"decision": "pay"', 3),
     "example_kyivstar_fraud_check": ("*/checked.jsonl", '"state": "answered"', 6),
     "example_ketchup_messaging": ("*/viber.jsonl", '"outcome": "delivered"', 810),
     "example_campaign": ("*/report.csv", ",viber,", 699),

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from airflow_provider_telecom.operators.kyivstar_open_telecom.rules import Rule, State
 
 _BRANCHES = ("pay", "review", "refuse")
+_PAYING_RULES = ("all_success", "none_failed", "none_failed_min_one_success", "none_skipped")
+"""Trigger rules of tasks that wait for all decisions, and don't run after a failed one."""
 _HOUR = timedelta(hours=1)
 _COUNTRY_CODE = "380"
 
@@ -65,7 +67,8 @@ class KyivstarFraudGateOperator(KyivstarOperator, JournaledOperator, BranchMixIn
     :param rules: a rule of the module `operators.kyivstar_open_telecom.rules`: a check, or `AllOf`, `AnyOf`
         and `Weights` of rules. `Device(imei=...)` takes a template or an XCom.
     :param pay: ids of the tasks or task groups that follow if the subscriber is safe. All branches must be
-        directly downstream of this task.
+        directly downstream of this task, and what pays must wait for it: not with the trigger rule
+        `one_success`, `one_done`, `all_done` or `always`.
     :param review: those that follow if an answer is missing for a decision: to ask a person, for example.
     :param refuse: those that follow if the subscriber is suspicious.
     :param prices: what a check costs, by its name: `{"sim_changed": "0.50"}`. The cheapest is asked first;
@@ -189,22 +192,35 @@ class KyivstarFraudGateOperator(KyivstarOperator, JournaledOperator, BranchMixIn
 
     def _check_branches(self) -> None:
         """Check that each branch can be skipped: otherwise it would run whatever is decided."""
-        dag = self.dag
         for name in _BRANCHES:
-            for task_id in _task_ids(name, getattr(self, name)):
-                if (group := dag.task_group_dict.get(task_id)) is not None:
-                    first = [root.task_id for root in group.roots]
-                elif task_id in dag.task_ids:
-                    first = [task_id]
-                else:
-                    raise TelecomInputError(name, f"{task_id} is neither a task nor a group of this Dag")
-                for root in first:
-                    if root not in self.downstream_task_ids:
-                        raise TelecomInputError(
-                            name,
-                            f"{root} is not directly downstream of {self.task_id}, so that it would not be "
-                            "skipped. Nothing was requested",
-                        )
+            for root in self._roots(name):
+                if root not in self.downstream_task_ids:
+                    raise TelecomInputError(
+                        name,
+                        f"{root} is not directly downstream of {self.task_id}, so that it would not be "
+                        "skipped. Nothing was requested",
+                    )
+        for root in sorted(self._roots("pay") - self._roots("review") - self._roots("refuse")):
+            given = self.dag.get_task(root).trigger_rule
+            rule = str(getattr(given, "value", given))
+            if rule not in _PAYING_RULES:
+                raise TelecomInputError(
+                    "pay",
+                    f"{root} has the trigger rule {rule}, with which it may run whatever is decided; give it "
+                    f"one of {', '.join(_PAYING_RULES)}. Nothing was requested",
+                )
+
+    def _roots(self, name: str) -> set[str]:
+        """Return the first tasks of a branch."""
+        found, dag = set[str](), self.dag
+        for task_id in _task_ids(name, getattr(self, name)):
+            if (group := dag.task_group_dict.get(task_id)) is not None:
+                found |= {root.task_id for root in group.roots}
+            elif task_id in dag.task_ids:
+                found.add(task_id)
+            else:
+                raise TelecomInputError(name, f"{task_id} is neither a task nor a group of this Dag")
+        return found
 
     def _evidence_file(self) -> ObjectStoragePath | None:
         """Return where the evidence is written to, after a test write into the folder."""

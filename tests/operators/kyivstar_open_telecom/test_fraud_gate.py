@@ -342,6 +342,15 @@ def test_nothing_is_asked_if_an_argument_is_wrong(
     assert not telecom_simulator.state.ledger.of(VENDOR, "billed_check")
 
 
+@pytest.mark.parametrize("rule", ["one_success", "one_done", "all_done", "always"])
+def test_a_payment_that_does_not_wait_for_the_decision_is_refused(telecom_simulator: Any, rule: str) -> None:
+    operator = gate()
+    operator.dag.get_task("pay_out").trigger_rule = rule
+    with pytest.raises(TelecomInputError, match=f"pay: pay_out has the trigger rule {rule}"):
+        Run().execute(operator)
+    assert not billed(telecom_simulator)
+
+
 class KilledError(BaseException):
     """The process is gone."""
 
