@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_telecom.bulk.audience_builder import arrow_reader, private_database, write_rows
 from airflow_provider_telecom.bulk.audience_folder import MSISDN, VARIANT, read_info
+from airflow_provider_telecom.bulk.failover import NOT_SENT
 from airflow_provider_telecom.bulk.fallback import insert_batch, local_audience
 from airflow_provider_telecom.bulk.history import create_outcomes
 from airflow_provider_telecom.bulk.outcomes import DELIVERED, PARQUET, READ, REFUSED, STATES, UNKNOWN
@@ -31,7 +32,13 @@ _BATCH = 100_000
 _ROWS, _MEMBERS, _STEPS = "telecom_report_rows", "telecom_report_members", "telecom_report_steps"
 _PEOPLE, _LINES = "telecom_report_people", "telecom_report_lines"
 _ARRIVED = f"state IN ({quoted_text(DELIVERED)}, {quoted_text(READ)})"
-_COSTS = f"state NOT IN ({quoted_text(REFUSED)}, {quoted_text(UNKNOWN)})"
+_COSTS = f"state NOT IN ({quoted_text(REFUSED)}, {quoted_text(NOT_SENT)}, {quoted_text(UNKNOWN)})"
+_STATE = (
+    f"CASE WHEN state = {quoted_text(REFUSED)} AND code = {quoted_text(NOT_SENT)} "
+    f"THEN {quoted_text(NOT_SENT)} ELSE state END"
+)
+"""Whom a connection has handed over to another one counts as `not_sent`, not as refused."""
+_SHOWN = (*STATES, NOT_SENT)
 
 
 @dataclass(frozen=True)
@@ -157,7 +164,7 @@ def _read_rows(database: DuckDBPyConnection, rungs: Sequence[RungFiles], copies:
                 rule = f"{path}: the column price has a value that is no amount of money"
                 raise TelecomInputError("outcomes", rule)
             database.execute(
-                f"INSERT INTO {_ROWS} SELECT {number}, msisdn, state, code, CAST(price AS {_PRICE}), "
+                f"INSERT INTO {_ROWS} SELECT {number}, msisdn, {_STATE}, code, CAST(price AS {_PRICE}), "
                 f"currency FROM {table}"
             )
 
@@ -168,7 +175,8 @@ def _join(database: DuckDBPyConnection, rungs: Sequence[RungFiles]) -> None:
     name = f"CASE m.rung {names} END"
     database.execute(
         f"CREATE TEMP TABLE {_STEPS} AS WITH found AS (SELECT rung, msisdn, "
-        "string_agg(DISTINCT state, '+' ORDER BY state) AS states, "
+        f"coalesce(string_agg(DISTINCT state, '+' ORDER BY state) FILTER (WHERE state <> "
+        f"{quoted_text(NOT_SENT)}), {quoted_text(NOT_SENT)}) AS states, "
         f"CAST(count(*) FILTER (WHERE {_ARRIVED}) AS INTEGER) AS deliveries, "
         f"CAST(count(*) FILTER (WHERE state = {quoted_text(UNKNOWN)}) AS INTEGER) AS unknown "
         f"FROM {_ROWS} GROUP BY rung, msisdn) "
@@ -214,7 +222,11 @@ def _counts(database: DuckDBPyConnection, rungs: Sequence[RungFiles]) -> LadderC
         RungCounts(
             name=rung.name,
             recipients=_number(database, f"SELECT count(*) FROM {_STEPS} WHERE rung = {number}"),
-            states={state: states[number][state] for state in STATES if state in states.get(number, {})},
+            states={
+                state: states[number][state]
+                for state in (*STATES, NOT_SENT)
+                if state in states.get(number, {})
+            },
             no_outcome=_number(
                 database, f"SELECT count(*) FROM {_STEPS} WHERE rung = {number} AND no_outcome"
             ),

@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 
 SUFFIXES = (".parquet", ".jsonl", ".csv")
 _NAMES = frozenset({"name", "audience", "outcomes"})
-_STATES = ("delivered", "read", "undelivered", "expired", "refused", "accepted", "known_before")
+_STATES = (
+    *("delivered", "read", "undelivered", "expired", "refused", "not_sent", "accepted", "known_before"),
+)
 
 log = logging.getLogger(__name__)
 

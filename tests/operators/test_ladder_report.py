@@ -186,3 +186,23 @@ def test_bad_input_when_the_dag_is_parsed() -> None:
     given = {"name": "viber", "audience": "a/b", "outcomes": "c"}
     with pytest.raises(TelecomInputError, match="report_path: must end in"):
         LadderReportOperator(task_id="report", rungs=[given], report_path="report.xlsx")
+
+
+def test_a_recipient_who_was_handed_over_is_not_refused(tmp_path: Path) -> None:
+    first = [
+        outcome(A, "delivered", **EUR),
+        outcome(B, "refused", code="not_sent"),
+        outcome(C, "refused", code="not_sent"),
+    ]
+    write_outcomes(tmp_path / "second.jsonl", [outcome(B, "delivered", **EUR)])
+    step = rung(tmp_path, "sms", [A, B, C], first)
+    step["outcomes"] = [step["outcomes"], str(tmp_path / "second.jsonl")]
+    path = tmp_path / "report.csv"
+    found = Run().execute(LadderReportOperator(task_id="report", rungs=[step], report_path=str(path)))
+    assert found["rungs"][0]["states"] == {"delivered": 2, "not_sent": 2}
+    assert {line["msisdn"]: line["path"] for line in lines(path)} == {
+        A: "sms:delivered",
+        B: "sms:delivered",
+        C: "sms:not_sent",
+    }
+    assert (found["prices"], found["unpriced"]) == ({"EUR": "0.02"}, 0)
