@@ -19,6 +19,7 @@ from airflow_provider_telecom.vendors.novaconnect.fleet import SELECTORS, SETTIN
 SUFFIXES = (".yaml", ".yml", ".csv")
 VERSION = 1
 _KEYS = ("version", "company_id", "sims")
+_MAX_DEPTH = 20
 _MAX_BYTES = 256 << 20
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _AS_WRITTEN = ("iccid", "number")
@@ -91,6 +92,7 @@ def _mappings(desired: Sequence[object]) -> Iterator[tuple[Mapping[str, Given], 
 def _from_yaml(text: str) -> DesiredState:
     loader = _LOADER(text)
     try:
+        _check_depth(text)
         root = loader.get_single_node()
         top = _fields(loader, root, "the desired state")
         for name, (key, _) in top.items():
@@ -124,6 +126,18 @@ def _from_yaml(text: str) -> DesiredState:
         raise TelecomInputError("desired", f"is no YAML: {type(error).__name__}") from None
     finally:
         loader.dispose()
+
+
+def _check_depth(text: str) -> None:
+    """Raise TelecomInputError for nesting that would exhaust the stack of the YAML library."""
+    depth = 0
+    for event in yaml.parse(text, Loader=_LOADER):
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+            if depth > _MAX_DEPTH:
+                raise _refused(event, "is nested too deeply")
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
 
 
 def _place(node: Any) -> str:
@@ -164,12 +178,19 @@ def _given(loader: Any, node: Any) -> dict[str, Given]:
 def _value(loader: Any, node: Any) -> Any:
     """Return a scalar, or a list of scalars. Raises TelecomInputError for anything else."""
     if isinstance(node, yaml.ScalarNode):
-        return loader.construct_object(node)
+        return _scalar(loader, node)
     if isinstance(node, yaml.SequenceNode):
         if all(isinstance(one, yaml.ScalarNode) for one in node.value):
-            return [loader.construct_object(one) for one in node.value]
+            return [_scalar(loader, one) for one in node.value]
         raise _refused(node, "must be a list of plain values")
     raise _refused(node, "must be a plain value or a list")
+
+
+def _scalar(loader: Any, node: Any) -> Any:
+    try:
+        return loader.construct_object(node)
+    except ValueError:  # of a date that does not exist
+        raise _refused(node, "is no value of YAML; put a text in quotes") from None
 
 
 def _from_csv(text: str) -> DesiredState:

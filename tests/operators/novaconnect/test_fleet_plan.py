@@ -168,6 +168,12 @@ REFUSED = {
         "exact_groups: is not needed",
     ),
     "no text": ("version: 1\nsims:\n- {id: 1, name: 5}", "column 17: name: must be a text"),
+    "nested deeply": ("version: 1\nsims: " + "[" * 100_000, "line 2, column 26: is nested too deeply"),
+    "no date": (
+        "version: 1\nsims:\n- {id: 1, name: 2026-13-45}",
+        "column 17: is no value of YAML; put a text",
+    ),
+    "a tag": ("version: 1\nsims:\n- {id: 1, name: !!python/name:os.abort x}", "column 17: is no YAML"),
     "bad number": (
         "version: 1\nsims:\n- {number: 12ab, blocked: true}",
         "column 12: number: must be a telephone",
@@ -268,3 +274,19 @@ def test_the_desired_state_is_not_shown(tmp_path: Path) -> None:
     shown = str(_serialize_rendered_fields(operator))
     assert "Olena" not in shown
     assert "plan.json" in shown
+
+
+@pytest.mark.long
+def test_ten_thousand_sims_are_planned_with_few_requests(
+    tmp_path: Path, vendor_state: VendorState, telecom_simulator: Any
+) -> None:
+    vendor_state.add_sims(10_000 - len(vendor_state.sims))
+    for sim in vendor_state.sims.values():
+        sim.block = "n"
+    rows = [f"{sim_id},true,SIM {sim_id}" for sim_id in vendor_state.sims]
+    file = tmp_path / "fleet.csv"
+    file.write_text("\n".join(["id,blocked,name", *rows]))
+    telecom_simulator.state.requests.clear()
+    xcom = Run().execute(plan(tmp_path, str(file), max_changes=None))
+    assert (xcom["changed"], xcom["offline"]) == (10_000, 10_000)
+    assert len(telecom_simulator.state.requests) <= 25
