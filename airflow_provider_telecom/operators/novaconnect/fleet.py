@@ -286,7 +286,11 @@ class NovaConnectFleetOperator(NovaConnectOperator, DeferrableOperator, Journale
 
     def _apply(self, context: Context, event: PollEvent | None = None) -> dict[str, Any]:
         from airflow_provider_telecom.operators.novaconnect.fleet_apply import FleetApply, check_unchanged
-        from airflow_provider_telecom.operators.novaconnect.fleet_plan import check_plan_path, read_plan
+        from airflow_provider_telecom.operators.novaconnect.fleet_plan import (
+            check_plan_path,
+            claim_plan,
+            read_plan,
+        )
 
         path = check_plan_path(self.plan_path)
         plan, journal = read_plan(path), self._journal(context)
@@ -306,6 +310,7 @@ class NovaConnectFleetOperator(NovaConnectOperator, DeferrableOperator, Journale
             self._check_limits(plan)
             check_unchanged(plan, self._fleet(), self.require_unchanged == "planned")
             self.hook.wait_until_ready()
+            claim_plan(path, plan.sha256, self._task_name(context))
             journal.write_intent(name, Entry(State.INTENT, body, {"done": []}))
         apply = FleetApply(
             self.hook,
@@ -326,6 +331,13 @@ class NovaConnectFleetOperator(NovaConnectOperator, DeferrableOperator, Journale
         result = {**head, **counts, "results": self.results_path}
         journal.write(name, Entry(State.DONE, body, result))
         return result
+
+    def _task_name(self, context: Context) -> str:
+        """Return what identifies this task in this run, whatever the try."""
+        ti, place = context["ti"], context["ti"].map_index
+        mapped = "" if place in (None, -1) else f", place {place}"
+        again = f", {self._entry_name('dedupe_key')}" if self._dedupe_key else ""
+        return f"task {ti.task_id} of {ti.dag_id}, run {ti.run_id}{mapped}{again}"
 
     def _run_phases(
         self, apply: FleetApply, journal: Journal, begun: Entry, name: str, event: PollEvent | None

@@ -13,7 +13,7 @@ from typing import Any
 
 from airflow_provider_telecom.calls.errors import TelecomInputError
 from airflow_provider_telecom.journal.idempotency_keys import fingerprint
-from airflow_provider_telecom.operators.novaconnect.fleet_source import read_file
+from airflow_provider_telecom.operators.novaconnect.fleet_source import object_path, read_file
 from airflow_provider_telecom.vendors.novaconnect.fleet import FleetDiff, StoredChange, counts_of
 
 FORMAT = "novaconnect-fleet-plan"
@@ -117,6 +117,27 @@ def read_plan(path: str) -> FleetPlan:
         })
     except TypeError:
         raise TelecomInputError("plan_path", "must have the fields of a plan; plan again") from None
+
+
+def claim_plan(path: str, sha256: str, task: str) -> None:
+    """Store beside a plan which task of which run applies it. Raises TelecomInputError if another one has.
+
+    A tariff whose outcome is unknown may still wait in the vendor's queue, where the list of SIMs does not
+    show it: a second run of the same plan could buy it again.
+    """
+    marker = f"{path[: -len('.json')]}.applied.json"
+    if object_path(marker).exists():
+        text = read_file("plan_path", marker)
+        try:
+            found = json.loads(text)
+            is_of_another = found["plan_sha256"] == sha256 and found["task"] != task
+        except (ValueError, TypeError, KeyError):
+            raise TelecomInputError("plan_path", f"{marker} cannot be read; plan again") from None
+        if is_of_another:
+            raise TelecomInputError(
+                "plan_path", f"the plan was applied, or began to be, by {found['task']}; plan again"
+            )
+    write_text("plan_path", marker, [json.dumps({"plan_sha256": sha256, "task": task})])
 
 
 def table_of(plan: FleetPlan) -> Iterator[str]:

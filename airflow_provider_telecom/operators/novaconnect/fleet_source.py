@@ -8,13 +8,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
 from airflow_provider_telecom.calls.errors import TelecomInputError
 from airflow_provider_telecom.vendors.novaconnect.arguments import valid_id
 from airflow_provider_telecom.vendors.novaconnect.fleet import SELECTORS, SETTINGS, Given, Rule, parse_rule
+
+if TYPE_CHECKING:
+    from airflow.sdk import ObjectStoragePath
 
 SUFFIXES = (".yaml", ".yml", ".csv")
 VERSION = 1
@@ -53,13 +56,17 @@ def read_desired(desired: object) -> DesiredState:
     )
 
 
-def read_file(field: str, path: str) -> str:
-    """Return the text of a file in object storage or on disk. Raises TelecomInputError."""
+def object_path(path: str) -> ObjectStoragePath:
+    """Return a path in object storage or on disk."""
     from airflow.sdk import ObjectStoragePath
 
-    where = path if "://" in path else str(Path(path).expanduser().absolute())
+    return ObjectStoragePath(path if "://" in path else str(Path(path).expanduser().absolute()))
+
+
+def read_file(field: str, path: str) -> str:
+    """Return the text of a file in object storage or on disk. Raises TelecomInputError."""
     try:
-        with ObjectStoragePath(where).open("rb") as file:  # type: ignore[no-untyped-call]  # of upath
+        with object_path(path).open("rb") as file:  # type: ignore[no-untyped-call]  # of upath
             content = file.read(_MAX_BYTES + 1)
     except OSError as error:
         raise TelecomInputError(field, f"the file cannot be read: {type(error).__name__}") from None

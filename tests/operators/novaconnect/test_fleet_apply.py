@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from airflow.sdk.exceptions import AirflowSensorTimeout
 
 from airflow_provider_telecom.calls.errors import TelecomInputError
 from airflow_provider_telecom.journal.journal import OutcomeUnknownError
@@ -87,6 +88,20 @@ def test_another_plan_in_the_same_run_is_refused(planned: Path, telecom_simulato
     with pytest.raises(TelecomInputError, match="dedupe_key: this task has already sent something else"):
         run.execute(apply(planned))
     assert run.execute(apply(planned, dedupe_key="2"))["changed"] == 1
+
+
+def test_a_plan_is_applied_by_one_run(planned: Path, telecom_simulator: Any) -> None:
+    """Its tariffs may still wait in the vendor's queue, where the list of SIMs does not show them."""
+    telecom_simulator.state.set_transition("novaconnect.queue", "after_polls", 1000)
+    run = Run("first")
+    for _ in range(2):
+        with pytest.raises(AirflowSensorTimeout):
+            run.execute(apply(planned, wait_timeout=0.02))
+    telecom_simulator.state.requests.clear()
+    rule = "plan_path: the plan was applied, or began to be, by task apply of dag, run first; plan again"
+    with pytest.raises(TelecomInputError, match=rule):
+        Run("second").execute(apply(planned))
+    assert changing(telecom_simulator) == []
 
 
 DRIFTS: dict[str, Callable[[VendorState], object]] = {
