@@ -82,8 +82,8 @@ def _killing(monkeypatch: pytest.MonkeyPatch, hook_for: Callable[..., Any]) -> N
     hook_for("novaconnect")
 
 
-def fresh(simulator: Any, adds: str = "off") -> VendorState:
-    simulator.reset()
+def fresh(simulator: Any, adds: str = "off", preset: str = "default") -> VendorState:
+    simulator.reset(preset=preset)
     simulator.state.set_switch("novaconnect.groups_added", adds)
     state: VendorState = simulator.state.vendor_state("novaconnect", VendorState)
     for sim, block in ((1001, "n"), (1002, "u"), (1003, "n"), (1004, "n"), (1041, "u")):
@@ -170,10 +170,12 @@ def rule_of(sim_id: int, wanted: dict[str, Any], exact: bool) -> dict[str, Any]:
     return rule
 
 
-def check_a_fleet(simulator: Any, folder: Path, seed: int, blocks: str, rules: Any, exact: bool) -> None:
+def check_a_fleet(
+    simulator: Any, folder: Path, seed: int, blocks: str, rules: Any, exact: bool, preset: str = "default"
+) -> None:
     global process
     process = Process()
-    state = fresh(simulator)
+    state = fresh(simulator, preset=preset)
     for place, sim in enumerate(state.sims.values()):
         sim.block = blocks[(place + seed) % len(blocks)]
         sim.groups = [*state.groups][: (place * seed) % 3]
@@ -216,3 +218,12 @@ def test_planning_again_after_applying_shows_no_change_for_many_fleets(
     telecom_simulator: Any, tmp_path: Path, seed: int, blocks: str, rules: Any, exact: bool
 ) -> None:
     check_a_fleet(telecom_simulator, tmp_path, seed, blocks, rules, exact)
+
+
+@pytest.mark.long
+@FLEETS
+@settings(max_examples=50, suppress_health_check=RESETS)
+def test_planning_again_shows_no_change_under_the_opposite_readings_of_the_document(
+    telecom_simulator: Any, tmp_path: Path, seed: int, blocks: str, rules: Any, exact: bool
+) -> None:
+    check_a_fleet(telecom_simulator, tmp_path, seed, blocks, rules, exact, "opposite")
