@@ -85,7 +85,7 @@ def test_a_day_of_rounds_takes_less_than_300_requests(
     )
     facts = Run().execute(operator)
     assert rounds // 2 < facts["rounds"] <= rounds, "a slow machine takes fewer: each round lasts longer"
-    assert len(telecom_simulator.state.requests) == 5 * facts["rounds"] < 300
+    assert len(telecom_simulator.state.requests) <= 5 * facts["rounds"] < 300
     assert facts["silent"] == count // 10
     found = read_outcomes(_stored(path))
     assert all(line["state"] == BY_DIGIT.get(line["msisdn"][-1], "delivered") for line in found)
