@@ -118,11 +118,13 @@ class RunningAirflow:
         body = {"dag_run_id": run_id, "logical_date": None, "conf": conf}
         self.ask(f"/api/v2/dags/{dag_id}/dagRuns", body)
 
-    def ask(self, path: str, body: dict[str, Any] | None = None) -> Any:
+    def ask(self, path: str, body: dict[str, Any] | None = None, method: str | None = None) -> Any:
         """Ask Airflow's own API, as its pages do."""
         headers = {"Authorization": f"Bearer {self._token}", "Content-Type": "application/json"}
         data = None if body is None else json.dumps(body).encode()
-        with urlopen(Request(f"{self.url}{path}", data, headers), timeout=LONG_SECONDS) as answer:
+        with urlopen(
+            Request(f"{self.url}{path}", data, headers, method=method), timeout=LONG_SECONDS
+        ) as answer:
             return json.load(answer)
 
     @cached_property
