@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from airflow_provider_telecom.calls.endpoint import Call, Exclusive, Step
+from airflow_provider_telecom.calls.endpoint import Call, Exclusive, Shared, Step
 
 
 def drive(call: Call[Any], answers: Iterable[Any]) -> tuple[list[Step], Any]:
     """Answer each step with the next of `answers` (an exception is thrown in); return steps and result.
 
-    An exclusive call is driven in its place, with the same answers.
+    An exclusive call is driven in its place, with the same answers; so is a shared one, as if it were none.
     """
     waiting = iter(answers)
     steps: list[Step] = []
@@ -25,5 +25,7 @@ def _driven(call: Call[Any], waiting: Any, steps: list[Step]) -> Any:
             step = call.throw(answer) if isinstance(answer, Exception) else call.send(answer)
         except StopIteration as done:
             return done.value
-        steps.append(step)
-        answer = _driven(step.call, waiting, steps) if isinstance(step, Exclusive) else next(waiting)
+        if not isinstance(step, Shared):
+            steps.append(step)
+        is_call = isinstance(step, (Exclusive, Shared))
+        answer = _driven(step.call, waiting, steps) if is_call else next(waiting)
