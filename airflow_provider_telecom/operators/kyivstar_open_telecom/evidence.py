@@ -86,18 +86,23 @@ class EvidenceJournal:
         question = {**check.to_dict(), "conn_id": self._hook.conn_id, "dedupe_key": self._dedupe_key}
         body = fingerprint([question, self._msisdn, *map(str, values)])
         name = f"check.{body[:16]}"
-        found = self._read(name)
-        while found is None or not self._is_settled(found):
-            found = self._request(check, values, Entry(State.INTENT, body), name, found)
-        return found
+        found, attempt = self._read(name), 0
+        lost = 0 if found is None else found.lost
+        if found is not None and found.is_younger_than(self._max_age):
+            attempt = found.outcome.attempt
+            if self._is_settled(found):
+                return found
+        while True:  # an answer to this try's own request counts, however long the vendor took for it
+            found = self._request(check, values, Entry(State.INTENT, body), name, attempt + 1, lost)
+            if self._is_settled(found):
+                return found
+            attempt, lost = found.outcome.attempt, found.lost
 
     def _read(self, name: str) -> Evidence | None:
         entry = self._journal.read(name)
         return None if entry is None or not entry.facts else _evidence(entry.facts)
 
     def _is_settled(self, found: Evidence) -> bool:
-        if not found.is_younger_than(self._max_age):
-            return False
         return found.outcome.state != "unknown" or found.outcome.attempt >= self._max_attempts
 
     def _request(
@@ -106,12 +111,11 @@ class EvidenceJournal:
         values: Sequence[Any],
         intent: Entry,
         name: str,
-        earlier: Evidence | None,
+        attempt: int,
+        lost: int,
     ) -> Evidence:
         """Make one request between two entries of the journal."""
-        attempt, lost = 1, 0 if earlier is None else earlier.lost
-        if earlier is not None and earlier.is_younger_than(self._max_age):
-            attempt = earlier.outcome.attempt + 1
+        if attempt > 1:
             log.warning("The answer to %s is lost, and may be billed; it is requested once more", check.label)
         self._hook.wait_until_ready()
         before = self._journal.read(name)

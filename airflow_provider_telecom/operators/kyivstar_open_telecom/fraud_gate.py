@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 _BRANCHES = ("pay", "review", "refuse")
 _PAYING_RULES = ("all_success", "none_failed", "none_failed_min_one_success", "none_skipped")
 """Trigger rules of tasks that wait for all decisions, and don't run after a failed one."""
+_ONLY_SAFE = "must not be the branch pay or share a task with it, as only a safe subscriber is paid"
 _HOUR = timedelta(hours=1)
 _COUNTRY_CODE = "380"
 
@@ -119,8 +120,8 @@ class KyivstarFraudGateOperator(KyivstarOperator, JournaledOperator, BranchMixIn
         self.pay, self.review, self.refuse = pay, review, refuse
         branches = {name: _task_ids(name, getattr(self, name)) for name in _BRANCHES}
         for name in ("review", "refuse"):
-            if set(branches["pay"]) <= set(branches[name]):
-                raise TelecomInputError(name, "must not be the branch pay: only a safe subscriber is paid")
+            if shared := sorted(set(branches["pay"]) & set(branches[name])):
+                raise TelecomInputError(name, f"{_ONLY_SAFE}: {shared[0]}")
         if not isinstance(evidence_max_age, timedelta) or evidence_max_age <= timedelta(0):
             raise TelecomInputError("evidence_max_age", "must be a timedelta above 0")
         self.evidence_max_age, self.evidence_path = evidence_max_age, evidence_path
@@ -200,7 +201,10 @@ class KyivstarFraudGateOperator(KyivstarOperator, JournaledOperator, BranchMixIn
                         f"{root} is not directly downstream of {self.task_id}, so that it would not be "
                         "skipped. Nothing was requested",
                     )
-        for root in sorted(self._roots("pay") - self._roots("review") - self._roots("refuse")):
+        for name in ("review", "refuse"):
+            if shared := sorted(self._roots("pay") & self._roots(name)):
+                raise TelecomInputError(name, f"{_ONLY_SAFE}: {shared[0]}. Nothing was requested")
+        for root in sorted(self._roots("pay")):
             given = self.dag.get_task(root).trigger_rule
             rule = str(getattr(given, "value", given))
             if rule not in _PAYING_RULES:

@@ -195,6 +195,19 @@ def test_answers_that_are_too_old_are_asked_again(
     assert set(billed(telecom_simulator).values()) == {2}
 
 
+def test_a_vendor_that_is_slower_than_the_evidence_is_young_is_asked_once(telecom_simulator: Any) -> None:
+    operator = gate(rules=SimChanged(hours=72), evidence_max_age=timedelta(microseconds=1))
+    assert decide(operator)["requests"] == 1
+    assert billed(telecom_simulator) == {"verify-sim": 1}
+
+
+def test_lost_answers_that_are_too_old_at_once_are_asked_for_twice(telecom_simulator: Any) -> None:
+    telecom_simulator.fault("half_body", VENDOR, path="verify-sim", times=1000)
+    operator = gate(rules=SimChanged(hours=72), evidence_max_age=timedelta(microseconds=1))
+    found = decide(operator)
+    assert (found["decision"], found["requests"], found["lost_answers"]) == ("review", 2, 2)
+
+
 @pytest.mark.parametrize(
     "other",
     [{"msisdn": "380670000201"}, {"dedupe_key": "once more"}, {"rules": SimChanged(hours=24)}],
@@ -306,6 +319,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"prices": {"sim_chnged": 1}}, "prices: sim_chnged is not one of"),
     ({"review": "pay_out"}, "review: must not be the branch pay"),
     ({"refuse": ["pay_out", "refuse"]}, "refuse: must not be the branch pay"),
+    ({"pay": ["pay_out", "log"], "review": ["pay_out"]}, "review: must not be the branch pay"),
     ({"pay": []}, "pay"),
     ({"pay": " "}, "pay"),
     ({"evidence_max_age": timedelta(0)}, "evidence_max_age"),
