@@ -6,8 +6,6 @@ A step is a request to the vendor or to Airflow's task state store; a try dies b
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +15,10 @@ from hypothesis import strategies as st
 
 from airflow_provider_telecom.journal.journal import OutcomeUnknownError
 from airflow_provider_telecom.simulator.novaconnect import VendorState
-from airflow_provider_telecom.transport.sync_transport import Transport
+from tests.operators import test_kills
 from tests.operators.novaconnect.fleets import apply, plan, results, tariffs
-from tests.running import Run, Store
+from tests.operators.test_kills import KilledError, KillingStore, Process, _killing  # noqa: F401 - a fixture
+from tests.running import Run
 
 DESIRED = [
     {"id": 1001, "blocked": True, "name": "Spare"},
@@ -29,57 +28,6 @@ DESIRED = [
     {"id": 1041, "limit_mb": 500, "blocked": False},
 ]
 TARIFFS = [1002, 1003, 1004]
-
-
-class KilledError(BaseException):
-    """The process is gone."""
-
-
-@dataclass
-class Process:
-    """A try that dies at a point."""
-
-    point: int | None = None
-    passed: int = 0
-    is_dead: bool = False
-
-    def step(self) -> None:
-        self.passed += 1
-        self.is_dead = self.is_dead or self.passed == self.point
-        if self.is_dead:
-            raise KilledError
-
-
-process = Process()
-
-
-class KillingStore(Store):
-    """A store whose callers may die."""
-
-    def get(self, key: str, default: Any = None) -> Any:
-        process.step()
-        return super().get(key, default)
-
-    def set(self, key: str, value: Any, *, retention: Any = None) -> None:
-        process.step()
-        super().set(key, value, retention=retention)
-        process.step()
-
-
-@pytest.fixture(autouse=True)
-def _killing(monkeypatch: pytest.MonkeyPatch, hook_for: Callable[..., Any]) -> None:
-    global process
-    process = Process()
-    send = Transport.send
-
-    def killing(self: Transport, request: Any) -> Any:
-        process.step()
-        outcome = send(self, request)
-        process.step()
-        return outcome
-
-    monkeypatch.setattr(Transport, "send", killing)
-    hook_for("novaconnect")
 
 
 def fresh(simulator: Any, adds: str = "off", preset: str = "default") -> VendorState:
@@ -92,8 +40,7 @@ def fresh(simulator: Any, adds: str = "off", preset: str = "default") -> VendorS
 
 
 def attempt(run: Run, operator: Any, point: int | None = None) -> BaseException | None:
-    global process
-    process = Process(point)
+    test_kills.process = Process(point)
     run.stores.setdefault("apply", KillingStore())
     try:
         run.execute(operator)
@@ -104,7 +51,6 @@ def attempt(run: Run, operator: Any, point: int | None = None) -> BaseException 
 
 def killed(simulator: Any, folder: Path, point: int, adds: str, **more: Any) -> bool:
     """Kill a try at a point, try again, plan again where that is necessary. Return whether it was killed."""
-    global process
     state, run = fresh(simulator, adds), Run()
     if not isinstance(attempt(run, apply(folder, **more), point), KilledError):
         return False
@@ -112,13 +58,13 @@ def killed(simulator: Any, folder: Path, point: int, adds: str, **more: Any) -> 
     if isinstance(error, OutcomeUnknownError):
         assert "unknown" in {row["state"] for row in results(folder)}
         again = folder / "again"
-        process = Process()
+        test_kills.process = Process()
         Run().execute(plan(again, DESIRED))
         error = attempt(Run("again"), apply(again, **more))
     assert error is None
     assert Counter(tariffs(simulator)) == Counter(TARIFFS), f"killed at step {point}"
     assert [state.sims[sim].block for sim in (1001, 1002, 1041)] == ["u", "n", "n"]
-    process = Process()
+    test_kills.process = Process()
     left = Run().execute(plan(folder / "last", DESIRED))
     assert (left["changed"], left["skipped"]) == (0, 0)
     return True
@@ -173,8 +119,7 @@ def rule_of(sim_id: int, wanted: dict[str, Any], exact: bool) -> dict[str, Any]:
 def check_a_fleet(
     simulator: Any, folder: Path, seed: int, blocks: str, rules: Any, exact: bool, preset: str = "default"
 ) -> None:
-    global process
-    process = Process()
+    test_kills.process = Process()
     state = fresh(simulator, preset=preset)
     for place, sim in enumerate(state.sims.values()):
         sim.block = blocks[(place + seed) % len(blocks)]
