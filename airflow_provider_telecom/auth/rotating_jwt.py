@@ -26,6 +26,7 @@ import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from inspect import GEN_CREATED, getgeneratorstate
 
 from airflow_provider_telecom.auth.bearer import with_bearer_token
 from airflow_provider_telecom.auth.client_credentials import as_not_sent
@@ -61,6 +62,8 @@ class RotationTiming:
     """A lease that does not change for this long has expired. 0: no leases, the driver's lock is enough."""
     settle: tuple[float, float] = (0.5, 1.0)
     wait_for_leader: tuple[float, float] = (0.3, 1.0)
+    lock_wait: float = 5.0
+    """Who waits longer than this for the others of its host looks whether there is a new token by now."""
     max_wait: float = 60.0
     renew_early: float = 1800.0
     """A token is renewed between this and twice this before it expires, chosen at random by each call."""
@@ -112,7 +115,7 @@ class RotatingJwt:
             if first_401 is not None and token.minted >= first_401:
                 yield Sleep(*self.timing.after_repeated_401)  # another worker mints too
             first_401 = first_401 or self.clock()
-            token = yield Exclusive(self._replace(token), 2 * self.timing.max_wait)
+            token = yield from self._replace_alone(token, 2 * self.timing.max_wait)
         raise AssertionError("the last round returns")
 
     def stored(self) -> Call[RotatingToken | None]:
@@ -124,21 +127,41 @@ class RotatingJwt:
     def _current_token(self) -> Call[RotatingToken]:
         token = yield from self.stored()
         if token is None:
-            first: RotatingToken = yield Exclusive(self._replace(None), 2 * self.timing.max_wait)
-            return first
+            return (yield from self._replace_alone(None, 2 * self.timing.max_wait))
         if not self._expires_soon(token):
             return token
         try:
-            younger: RotatingToken = yield Exclusive(self._replace(token, early=True), self.timing.max_wait)
+            return (yield from self._replace_alone(token, self.timing.max_wait, early=True))
         except TelecomError as error:
             log.warning("renewing a token early failed and will be tried again: %s", type(error).__name__)
             return token
-        return younger
 
     def _expires_soon(self, token: RotatingToken) -> bool:
         just_tried = self.monotonic() - self._tried_at < self.timing.between_mints
         left = token.expires - self.clock()
         return left < self.timing.renew_early * random.uniform(1, 2) and not just_tried
+
+    def _replace_alone(
+        self, revoked: RotatingToken | None, max_wait: float, early: bool = False
+    ) -> Call[RotatingToken]:
+        """Return what `_replace` returns; it is run by one caller of this host at a time.
+
+        The caller that has the lock may be stopped, and so may the next one: while this one waits, it looks
+        from time to time for a token that another host has created.
+        """
+        gives_up, other = self.monotonic() + max_wait, None
+        while other is None:
+            replacing = self._replace(revoked, early)
+            try:
+                token: RotatingToken = yield Exclusive(replacing, self.timing.lock_wait)
+            except TelecomNotSentError:
+                has_begun = getgeneratorstate(replacing) != GEN_CREATED
+                if has_begun or self.monotonic() >= gives_up:
+                    raise
+                other = yield from self._another_than(revoked)
+            else:
+                return token
+        return other
 
     def _replace(self, revoked: RotatingToken | None, early: bool = False) -> Call[RotatingToken]:
         """Return another token than `revoked`: another worker's, or a new one.

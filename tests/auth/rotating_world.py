@@ -1,17 +1,20 @@
-"""A model for the rotating token: one vendor, one store, workers on hosts of their own, one clock.
+"""A model for the rotating token: one vendor, one store, workers on hosts, one clock.
 
-A worker takes one step at a time. A test either says who takes the next step, or lets time decide.
+A worker takes one step at a time. A test either says who takes the next step, or lets time decide. Each
+worker has a host of its own, unless it is given one: the workers of a host share its lock.
 """
 
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from airflow_provider_telecom.auth.rotating_jwt import RotatingJwt, RotatingToken, RotationTiming
 from airflow_provider_telecom.calls.endpoint import Call, Exclusive, LoadToken, SaveToken, Sleep, Step
+from airflow_provider_telecom.calls.errors import TelecomNotSentError
 from airflow_provider_telecom.calls.privacy import Secret
 from airflow_provider_telecom.calls.request import Idempotency, Request, Response
 
@@ -19,6 +22,7 @@ KEY, LEASE = "token", "token_lease"
 CREATE = Request("GET", "/create", Idempotency.TOKEN)
 CALLBACK = Request("GET", "/callback", Idempotency.NONE)
 TIMING = RotationTiming()
+HOST_LOCK_POLL = 0.05
 
 
 class World:
@@ -30,6 +34,7 @@ class World:
         self.chance = random.Random(seed)
         self.live: str | None = None
         self.mints = self.callbacks = 0
+        self.orders: Counter[str] = Counter()
         self.create_fails: list[Exception] = []
         self.step_takes = 0.01
 
@@ -47,17 +52,35 @@ class World:
             return self.mint()
         if request.headers["Authorization"] != Secret(f"Bearer {self.live}"):
             return Response(401, {})
-        self.callbacks += 1
+        self.act(request)
         return Response(200, {}, b"{}")
+
+    def act(self, request: Request) -> None:
+        """Do what is paid for."""
+        self.callbacks += 1
+        self.orders[str(request.query.get("order", ""))] += 1
+
+
+@dataclass
+class Host:
+    """The lock that the processes of a host share, and those that wait for it."""
+
+    holder: Worker | None = None
+    waiting: list[Worker] = field(default_factory=list)
 
 
 class Worker:
-    """One process on a host of its own, making one call."""
+    """One process, making one call."""
 
     def __init__(
-        self, world: World, name: str = "A", timing: RotationTiming = TIMING, skew: float = 0.0
+        self,
+        world: World,
+        name: str = "A",
+        timing: RotationTiming = TIMING,
+        skew: float = 0.0,
+        host: Host | None = None,
     ) -> None:
-        self.world, self.wakes = world, world.now
+        self.world, self.wakes, self.host = world, world.now, host or Host()
         self.jwt = RotatingJwt(
             self._mint,
             KEY,
@@ -72,6 +95,7 @@ class Worker:
         self.steps: list[Step] = []
         self._stack: list[Call[Any]] = []
         self._next: Step | None = None
+        self._lock_depth, self._waits_until = 0, 0.0
 
     def _mint(self, dead: RotatingToken | None) -> Call[RotatingToken]:
         access: str = yield CREATE
@@ -81,6 +105,7 @@ class Worker:
     def begin(self, request: Request = CALLBACK) -> Worker:
         """Begin a call; its first step is taken by `step`."""
         self.result, self._stack, self.steps = None, [self.jwt.flow(request)], []
+        self._lock_depth = 0
         self.wakes = self.world.now
         self._go(None)
         return self
@@ -106,6 +131,33 @@ class Worker:
             case SaveToken(key, value):
                 self.world.store[key] = value
                 self._go(None)
+            case Exclusive(call, _):
+                self._take_lock(call)
+
+    def die(self) -> None:
+        """End the process: its call has no result, and the kernel frees its lock."""
+        self._stack, self._next = [], None
+        self._leave_lock()
+
+    def _take_lock(self, call: Call[Any]) -> None:
+        """Run a call under the host's lock; wait for it, and give up in the end."""
+        if self.host.holder is None:
+            self.host.holder, self._lock_depth = self, len(self._stack) + 1
+            self._stack.append(call)
+            self._go(None)
+        elif self.world.now >= self._waits_until:
+            self._go(TelecomNotSentError("not sent: another process of this host holds the lock"))
+        else:
+            self.host.waiting.append(self)
+            self.wakes = self._waits_until
+
+    def _leave_lock(self) -> None:
+        if self.host.holder is self:
+            self.host.holder, self._lock_depth = None, 0
+            for worker in self.host.waiting:
+                if worker.coming is not None:
+                    worker.wakes = self.world.now + self.world.chance.uniform(0, HOST_LOCK_POLL)
+            self.host.waiting.clear()
 
     def _answer(self, request: Request) -> None:
         try:
@@ -120,6 +172,7 @@ class Worker:
         """Pass an answer or an error to the call; get the next step. Exclusive calls run in their place."""
         while self._stack:
             call = self._stack[-1]
+            depth = len(self._stack)
             try:
                 found = call.throw(answer) if isinstance(answer, Exception) else call.send(answer)
             except StopIteration as done:
@@ -132,8 +185,15 @@ class Worker:
                 if not isinstance(found, Exclusive):
                     self._next = found
                     return
+                if self.host.holder is not None:
+                    self._next, self._waits_until = found, self.world.now + found.timeout
+                    return
+                self.host.holder, self._lock_depth = self, depth + 1
                 self._stack.append(found.call)
                 answer = None
+                continue
+            if depth == self._lock_depth:
+                self._leave_lock()
         self._next, self.result = None, answer
 
     def until(self, reached: Callable[[Step], bool]) -> Worker:

@@ -16,10 +16,10 @@ from airflow_provider_telecom.calls.errors import (
 )
 from airflow_provider_telecom.calls.request import Response
 from tests.auth.rotating_world import (
-    CALLBACK,
     KEY,
     LEASE,
     TIMING,
+    Host,
     Worker,
     World,
     is_create,
@@ -76,15 +76,41 @@ class TestOneWorker:
         assert worker.begin().finish().status == 200
         assert (world.mints, pauses(worker)) == (1, [])
 
-    def test_an_exclusive_call_may_take_longer_than_it_waits_for_a_leader(self, world: World) -> None:
-        first = Worker(world).jwt.flow(CALLBACK)
-        next(first)
-        later = Worker(world).jwt.flow(CALLBACK)
-        next(later)
-        later.send(stored("T0", world.now + 86_400, world.now))
-        for step in (first.send(None), later.send(Response(401, {}))):
-            assert isinstance(step, Exclusive)
-            assert step.timeout > TIMING.max_wait
+    def test_a_caller_waits_longer_for_its_host_than_for_a_leader_and_gives_up_in_the_end(
+        self, world: World
+    ) -> None:
+        host = Host()
+        stopped, waiting = Worker(world, "A", host=host), Worker(world, "B", host=host)
+        with_a_revoked_token(world, stopped, waiting)
+        stopped.begin().until(is_load(LEASE))
+        with pytest.raises(TelecomNotSentError, match="another process of this host"):
+            waiting.begin().finish()
+        waited = world.now - 1_800_000_000.0
+        assert 2 * TIMING.max_wait <= waited < 2 * TIMING.max_wait + 2 * TIMING.lock_wait
+        assert world.callbacks == world.mints == 0
+
+    def test_behind_a_stopped_process_of_its_host_a_caller_takes_the_token_of_another_host(
+        self, world: World
+    ) -> None:
+        host = Host()
+        stopped, waiting = Worker(world, "A", host=host), Worker(world, "B", host=host)
+        with_a_revoked_token(world, stopped, waiting)
+        stopped.begin().until(is_load(LEASE))
+        waiting.begin().until(lambda step: isinstance(step, Exclusive))
+        world.store[KEY] = stored(world.mint(), world.now + 86_400, world.now)
+        assert waiting.finish().status == 200
+        assert world.now - 1_800_000_000.0 < TIMING.lock_wait + 1
+        assert stopped.finish().status == 200
+        assert (world.mints, world.callbacks) == (1, 2)
+
+    def test_an_error_of_the_call_under_the_lock_is_not_taken_for_a_lock_that_is_held(
+        self, world: World
+    ) -> None:
+        worker = Worker(world)
+        with_a_revoked_token(world, worker)
+        world.create_fails = [TelecomNotSentError("not sent: refused")]
+        with pytest.raises(TelecomNotSentError, match="refused"):
+            worker.begin().finish()
 
     def test_a_revoked_token_in_memory_and_another_in_the_store_need_no_pause(self, world: World) -> None:
         worker = Worker(world)
