@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 DEFAULT_TEXT = "{{ summary }}"
+SUBJECT_LEAST = 20
+"""How many characters of an approval's subject are more important than the longer link."""
 
 
 class TextArguments(NotifierArguments, total=False):
@@ -30,12 +32,17 @@ class TextNotifier(TelecomNotifier):
     """Send a text.
 
     :param text: a template. Besides Airflow's names it may use `summary` (the default:
-        `Airflow: <dag>.<task> failed (try <n>) in run <run_id>`, or similar for a run or a deadline) and
-        `link`. Names that are unknown where the callback runs are empty. If the template fails, the summary
-        is sent.
+        `Airflow: <dag>.<task> failed (try <n>) in run <run_id>`, or similar for a run or a deadline; the
+        subject, if a human-in-the-loop operator asks) and `link`. Names that are unknown where the callback
+        runs are empty. If the template fails, the summary is sent.
 
     The text is truncated with ".." to the length of a message; the link to the task or its run stays whole
     at the end. There is no link without Airflow's `[api] base_url`, nor if the link alone is too long.
+
+    For an approval the link is the page where the task is answered. If less than 20 characters of the text
+    would be left beside it (a text with Cyrillic letters has 70), it is the page of all answers that the run
+    waits for, or else that Airflow waits for. If these are too long too, it is the page of the task, after
+    what is left of the text.
     """
 
     template_fields: Sequence[str] = (*TelecomNotifier.template_fields, "text")
@@ -65,7 +72,9 @@ class TextNotifier(TelecomNotifier):
             text = text.replace(link, " ")
         more = f"+{suppressed} more" if suppressed else ""
         with_count = [f"{more} {link}" for link in notification.links] if more else []
-        return self.length_limit.fit(text, [*with_count, *notification.links, more])
+        fitting = [tail for tail in (*with_count, *notification.links) if self.length_limit.holds(tail)]
+        least = SUBJECT_LEAST if notification.event.is_approval else 0
+        return self.length_limit.fit(text, fitting or [more], least)
 
 
 class NumberArguments(NotifierArguments):

@@ -19,16 +19,28 @@ class LengthLimit:
     longest: int
     holds: Callable[[str], bool]
 
-    def fit(self, text: str, tails: Sequence[str] = ()) -> str:
-        """Return the text, truncated if needed, followed by the first of `tails` that fits on its own."""
-        tail = next((tail for tail in tails if tail and self.holds(tail)), "")
+    def fit(self, text: str, tails: Sequence[str] = (), least: int = 0) -> str:
+        """Return the text, truncated if needed, followed by one of `tails`.
+
+        It is the first that fits on its own and leaves room for `least` characters of the text; if there is
+        none, the first that fits on its own.
+        """
         text = clean_text(text)
+        fitting = [tail for tail in tails if tail and self.holds(tail)] or [""]
+        for tail in fitting:
+            whole, kept = self._with_tail(text, tail)
+            if kept >= min(least, len(text)):
+                return whole
+        return self._with_tail(text, fitting[0])[0]
+
+    def _with_tail(self, text: str, tail: str) -> tuple[str, int]:
+        """Return the text with a tail, and how many characters of the text are in it."""
         for length in range(min(len(text), self.longest), -1, -1):
             beginning = text if length == len(text) else text[:length].rstrip() + ELLIPSIS
             whole = f"{beginning} {tail}".strip()
             if self.holds(whole):
-                return whole
-        return tail
+                return whole, length
+        return tail, 0
 
 
 def clean_text(text: str) -> str:

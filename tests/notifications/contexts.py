@@ -28,6 +28,16 @@ def in_worker(run_id: str = RUN_ID, state: str = "failed", **facts: Any) -> dict
     return {"ti": ti, "task_instance": ti, "dag": dag, "run_id": run_id, "exception": ValueError("boom")}
 
 
+def approval(subject: str = "Send the campaign?", **facts: Any) -> dict[str, Any]:
+    """Return what a human-in-the-loop operator gives to its notifiers in a worker, just before it waits."""
+    from airflow.providers.standard.operators.hitl import ApprovalOperator
+
+    with DAG("nightly", schedule=None) as dag:
+        load = ApprovalOperator(task_id="load", subject=subject)
+    load.hitl_summary_extra["timeout_datetime"] = None
+    return {**in_worker(**{"state": "running", "dag": dag, **facts}), "task": load}
+
+
 def of_deadline(run_id: str = RUN_ID, deadline_id: str = "d1") -> dict[str, Any]:
     """Return what a callback of a deadline gets: JSON."""
     return {

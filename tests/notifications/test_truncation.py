@@ -75,6 +75,21 @@ def test_the_first_tail_that_fits_is_taken() -> None:
     assert ONE_SMS.fit("It failed", ["x" * 161]) == "It failed"
 
 
+def test_a_tail_that_leaves_too_little_of_the_text_gives_way() -> None:
+    shorter = "https://airflow.example/required_actions"
+    assert ONE_SMS.fit("ж" * 90, [LINK, shorter], least=20) == f"{'ж' * 27}.. {shorter}"
+    assert ONE_SMS.fit("ж" * 8, [LINK, shorter], least=20) == f"{'ж' * 8} {shorter}"
+    assert ONE_SMS.fit("x" * 900, [LINK, shorter], least=20).endswith(LINK)
+    assert ONE_SMS.fit("ж" * 90, [LINK], least=20) == f"{'ж' * 5}.. {LINK}"
+
+
+@given(LETTERS, links(200), links(80), st.integers(0, 30))
+def test_what_a_message_must_keep_makes_it_no_longer(text: str, link: str, other: str, least: int) -> None:
+    whole = ONE_SMS.fit(text, [link, other], least)
+    assert sms_segments(whole) == 1
+    assert whole.endswith((link, other))
+
+
 @pytest.mark.parametrize(("length_limit", "size"), [(THOUSAND_CHARACTERS, 1000), (SEVENTY_CHARACTERS, 70)])
 def test_other_frames(length_limit: LengthLimit, size: int) -> None:
     assert length_limit.fit("ж" * 5000) == "ж" * (size - 2) + ".."
