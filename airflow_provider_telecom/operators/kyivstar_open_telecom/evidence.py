@@ -1,7 +1,7 @@
 """The answers about one subscriber, kept in the journal so that a later try does not pay for them again.
 
-Each question has an entry: its name is a hash of the check, the number and the connection. The entry is
-written before the request, as a lost answer, and again when the answer is there.
+Each question has an entry: its name is a hash of the check, the number, the connection and its server (live,
+mock, sandbox). The entry is written before the request, as a lost answer, and again when the answer is there.
 """
 
 from __future__ import annotations
@@ -83,7 +83,9 @@ class EvidenceJournal:
         A check whose answer is lost is requested twice at most; then its answer is unknown. Raises the errors
         after which it is certainly not billed, and what other requests raise.
         """
-        question = {**check.to_dict(), "conn_id": self._hook.conn_id, "dedupe_key": self._dedupe_key}
+        server = self._hook.options.prefix  # answers of the mock server mean nothing on the live one
+        asked = {"conn_id": self._hook.conn_id, "server": server, "dedupe_key": self._dedupe_key}
+        question = {**check.to_dict(), **asked}
         body = fingerprint([question, self._msisdn, *map(str, values)])
         name = f"check.{body[:16]}"
         found, attempt = self._read(name), 0

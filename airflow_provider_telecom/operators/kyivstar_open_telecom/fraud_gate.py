@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 _BRANCHES = ("pay", "review", "refuse")
 _PAYING_RULES = ("all_success", "none_failed", "none_failed_min_one_success", "none_skipped")
 """Trigger rules of tasks that wait for all decisions, and don't run after a failed one."""
+_RULES_WITHIN = tuple(rule for rule in _PAYING_RULES if rule != "none_failed")
+"""Those of the other tasks of a group: the gate skips the first tasks, and these must be skipped by them."""
 _ONLY_SAFE = "must not be the branch pay or share a task with it, as only a safe subscriber is paid"
 _HOUR = timedelta(hours=1)
 _COUNTRY_CODE = "380"
@@ -69,7 +71,7 @@ class KyivstarFraudGateOperator(KyivstarOperator, JournaledOperator, BranchMixIn
         and `Weights` of rules. `Device(imei=...)` takes a template or an XCom.
     :param pay: ids of the tasks or task groups that follow if the subscriber is safe. All branches must be
         directly downstream of this task, and what pays must wait for it: not with the trigger rule
-        `one_success`, `one_done`, `all_done` or `always`.
+        `one_success`, `one_done`, `all_done` or `always`. Within a group `none_failed` is refused as well.
     :param review: those that follow if an answer is missing for a decision: to ask a person, for example.
     :param refuse: those that follow if the subscriber is suspicious.
     :param prices: what a check costs, by its name: `{"sim_changed": "0.50"}`. The cheapest is asked first;
@@ -202,29 +204,41 @@ class KyivstarFraudGateOperator(KyivstarOperator, JournaledOperator, BranchMixIn
                         "skipped. Nothing was requested",
                     )
         for name in ("review", "refuse"):
-            if shared := sorted(self._roots("pay") & self._roots(name)):
+            if shared := sorted(self._tasks("pay") & self._tasks(name)):
                 raise TelecomInputError(name, f"{_ONLY_SAFE}: {shared[0]}. Nothing was requested")
-        for root in sorted(self._roots("pay")):
-            given = self.dag.get_task(root).trigger_rule
-            rule = str(getattr(given, "value", given))
-            if rule not in _PAYING_RULES:
+        roots = self._roots("pay")
+        for task_id in sorted(self._tasks("pay")):
+            task = self.dag.get_task(task_id)
+            rule = str(getattr(task.trigger_rule, "value", task.trigger_rule))
+            safe = _PAYING_RULES if task_id in roots else _RULES_WITHIN
+            if rule not in safe and not task.is_teardown:
                 raise TelecomInputError(
                     "pay",
-                    f"{root} has the trigger rule {rule}, with which it may run whatever is decided; give it "
-                    f"one of {', '.join(_PAYING_RULES)}. Nothing was requested",
+                    f"{task_id} has the trigger rule {rule}, with which it may run whatever is decided; give "
+                    f"it one of {', '.join(safe)}. Nothing was requested",
                 )
 
     def _roots(self, name: str) -> set[str]:
-        """Return the first tasks of a branch."""
-        found, dag = set[str](), self.dag
+        """Return the first tasks of a branch, which are skipped if another one follows."""
+        return {task.task_id for part in self._parts(name) for task in getattr(part, "roots", [part])}
+
+    def _tasks(self, name: str) -> set[str]:
+        """Return the tasks of a branch: all of its groups."""
+        found = set[str]()
+        for part in self._parts(name):
+            found |= {task.task_id for task in (part.iter_tasks() if hasattr(part, "iter_tasks") else [part])}
+        return found
+
+    def _parts(self, name: str) -> Iterator[Any]:
+        """Return the tasks and groups that a branch names."""
+        dag = self.dag
         for task_id in _task_ids(name, getattr(self, name)):
             if (group := dag.task_group_dict.get(task_id)) is not None:
-                found |= {root.task_id for root in group.roots}
+                yield group
             elif task_id in dag.task_ids:
-                found.add(task_id)
+                yield dag.get_task(task_id)
             else:
                 raise TelecomInputError(name, f"{task_id} is neither a task nor a group of this Dag")
-        return found
 
     def _evidence_file(self) -> ObjectStoragePath | None:
         """Return where the evidence is written to, after a test write into the folder."""

@@ -221,6 +221,18 @@ def test_another_question_is_asked(telecom_simulator: Any, other: dict[str, Any]
     assert billed(telecom_simulator).total() == 2
 
 
+def test_answers_of_the_sandbox_are_no_answers_of_the_live_server(
+    telecom_simulator: Any, hook_for: Callable[..., Any]
+) -> None:
+    """Somebody has tried a Dag with the sandbox, and changes the connection."""
+    run, rules = Run(), SimChanged(hours=72)
+    hook_for(VENDOR, environment="sandbox")
+    decide(gate(rules=rules), run)
+    hook_for(VENDOR, environment="live")
+    assert decide(gate(rules=rules), run)["requests"] == 1
+    assert decide(gate(rules=rules), run)["requests"] == 0
+
+
 def test_a_new_rule_about_answered_checks_costs_nothing(telecom_simulator: Any) -> None:
     run = Run()
     decide(gate(), run)
@@ -309,6 +321,36 @@ def test_a_branch_may_be_a_group_and_several_tasks() -> None:
         run.execute(operator)
     assert {task[0] for task in skipped.value.tasks} == {"ask", "stop"}
     assert run.pushed["return_value"]["branch"] == ["payout", "log"]
+
+
+def gate_with_a_group(rule: str, **branches: Any) -> KyivstarFraudGateOperator:
+    """Return a gate whose branch pay is a group: its second task has a trigger rule."""
+    with DAG("dag", schedule=None):
+        given = {"pay": "payout", "review": "ask", "refuse": "stop", **branches}
+        operator = KyivstarFraudGateOperator(task_id="gate", msisdn=NUMBER, rules=RULES, **given)
+        with TaskGroup("payout") as group:
+            first, second = BaseOperator(task_id="one"), BaseOperator(task_id="two", trigger_rule=rule)
+            first >> second
+        operator >> [group, *(BaseOperator(task_id=name) for name in ("ask", "stop"))]
+    return operator
+
+
+@pytest.mark.parametrize("rule", ["all_done", "none_failed", "one_done", "always"])
+def test_a_payment_within_a_group_that_runs_after_a_skipped_task_is_refused(
+    telecom_simulator: Any, rule: str
+) -> None:
+    """The gate skips the first tasks of a group only."""
+    with pytest.raises(TelecomInputError, match=rf"pay: payout\.two has the trigger rule {rule}"):
+        Run().execute(gate_with_a_group(rule))
+    assert not billed(telecom_simulator)
+
+
+def test_a_task_within_the_group_of_pay_is_no_other_branch(telecom_simulator: Any) -> None:
+    operator = gate_with_a_group("all_success", refuse=["stop", "payout.two"])
+    operator >> operator.dag.get_task("payout.two")
+    with pytest.raises(TelecomInputError, match=r"refuse: must not .* share a task with it.*: payout\.two"):
+        Run().execute(operator)
+    assert not billed(telecom_simulator)
 
 
 WRONG: list[tuple[dict[str, Any], str]] = [
