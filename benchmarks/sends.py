@@ -1,34 +1,52 @@
 """What a message of a bulk send costs, beside a plain loop that posts the same bodies with requests.
 
-Ours and the loop take turns in one process, so the ratio of their CPU times depends little on the machine.
 The vendors are a simulator in its own process. A promo is compared with reading the CSV file and encoding the
-bodies. Prints a JSON line for each kind of send, with the limit that it should not exceed.
+bodies. Memory and the change of speed show whether a send of any length stays the same.
 """
 
 from __future__ import annotations
 
-import argparse
 import csv
 import json
 import os
-import statistics
-import subprocess
-import sys
+import random
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from measuring import simulator
-
-sys.path.insert(0, str(Path(__file__).parent.parent))
+from measuring import (
+    Figure,
+    Sample,
+    figure,
+    idle_megabytes,
+    in_fork,
+    in_turn,
+    measured,
+    megabytes,
+    peer_package,
+    run,
+    simulator,
+)
 
 from airflow_provider_telecom.bulk.garbage import old_objects_frozen
 
 CHUNK = 500
 PROMO_CHUNK = 20_000
+WARM_UP = 1_000
+"""The recipients of a first send, which imports and connects, and is not counted."""
+
+
+def write_audience(path: Path, count: int) -> Path:
+    """Write a CSV file of distinct made-up numbers in random order, each with a name."""
+    numbers = random.Random(1).sample(range(380_670_000_000, 380_670_000_000 + max(10_000_000, count)), count)
+    with path.open("w", encoding="utf-8") as file:
+        file.write("msisdn,name\n")
+        file.writelines(f"{number},Name {number % 1000}\n" for number in numbers)
+    return path
 
 
 def rows_of(audience: Path, size: int) -> Iterator[list[list[str]]]:
@@ -40,38 +58,76 @@ def rows_of(audience: Path, size: int) -> Iterator[list[list[str]]]:
             yield chunk
 
 
-def plain_loop(audience: Path, letter: str) -> Callable[[], int]:
-    """Return a program that sends personal SMS with nothing else: no check, no hash as key, no retry."""
+# The peers
+
+
+def plain_loop(audience: Path, letter: str) -> int:
+    """Send personal SMS, without checks, keys or retries; return how many were accepted."""
     import requests
 
     found = json.loads(os.environ["AIRFLOW_CONN_KETCHUP_LOYALTY_DEFAULT"])
     headers = {"X-API-KEY": found["password"], "Content-Type": "application/json"}
     session, url = requests.Session(), f"{found['host']}/rest/sms/create"
-
-    def send() -> int:
-        accepted, number = 0, 0
-        for chunk in rows_of(audience, CHUNK):
-            phones = [
-                {
-                    "msisdn": msisdn,
-                    "reference": f"{letter}{place:031}",
-                    "originator": "test",
-                    "body": f"Hello {name}",
-                }
-                for place, (msisdn, name) in enumerate(chunk, number)
-            ]
-            number += len(chunk)
-            body = {"validity": 72, "tariff": 0, "phones": phones, "destination": "individual"}
-            content = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
-            response = session.post(url, data=content, headers=headers)
-            accepted += sum(item["error"] == "0" for item in response.json()["result"])
-        return accepted
-
-    return send
+    accepted, number = 0, 0
+    for chunk in rows_of(audience, CHUNK):
+        phones = [
+            {
+                "msisdn": msisdn,
+                "reference": f"{letter}{place:031}",
+                "originator": "test",
+                "body": f"Hello {name}",
+            }
+            for place, (msisdn, name) in enumerate(chunk, number)
+        ]
+        number += len(chunk)
+        body = {"validity": 72, "tariff": 0, "phones": phones, "destination": "individual"}
+        content = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
+        response = session.post(url, data=content, headers=headers)
+        accepted += sum(item["error"] == "0" for item in response.json()["result"])
+    return accepted
 
 
-def personal_sms(recipients: Path | str, task_id: str, results: Path | None = None) -> Callable[[], int]:
-    """Return the same send by the bulk operator."""
+def csv_and_json(audience: Path, letter: str) -> int:
+    """Read the recipients and encode the bodies of a promo's audience; return the number of recipients."""
+    count = 0
+    for chunk in rows_of(audience, PROMO_CHUNK):
+        body = {"audience": [{"phoneNumber": row[0], "params": []} for row in chunk]}
+        json.dumps(body, separators=(",", ":")).encode()
+        count += len(chunk)
+    return count
+
+
+# Ours
+
+
+class Laps:
+    """The CPU time of every so many recipients that the operator's calls contain."""
+
+    def __init__(self, each: int) -> None:
+        self.each, self.count = each, 0
+        self.laps = [(0, time.process_time())]
+
+    def counting(self, call: Callable[..., Any], size_of: Callable[..., int]) -> Callable[..., Any]:
+        """Return a function that makes the call and counts its recipients."""
+
+        def counted(*args: Any, **kwargs: Any) -> Any:
+            result = call(*args, **kwargs)
+            self.count += size_of(*args)
+            if self.count - self.laps[-1][0] >= self.each:
+                self.laps.append((self.count, time.process_time()))
+            return result
+
+        return counted
+
+    def slowdown(self) -> float:
+        """Return the CPU time of a recipient in the second half in proportion to that in the first."""
+        costs = [(b[1] - a[1]) / (b[0] - a[0]) for a, b in zip(self.laps[1:], self.laps[2:], strict=False)]
+        half = len(costs) // 2
+        return min(costs[half:]) / min(costs[:half])
+
+
+def personal_sms(recipients: Path | str, task_id: str, laps: Laps, results: Path | None = None) -> int:
+    """Send by the bulk operator, and return how many were accepted."""
     from airflow_provider_telecom.operators.ketchup_loyalty import KetchUpSendBulkSmsOperator
     from tests.running import Run
 
@@ -81,7 +137,25 @@ def personal_sms(recipients: Path | str, task_id: str, results: Path | None = No
         text="Hello {name}",
         results_path=None if results is None else str(results),
     )
-    return lambda: int(Run(task_id).execute(operator)["accepted"])
+    operator.hook.get_conn()
+    counted = laps.counting(operator.hook.send_individual_sms, len)
+    operator.hook.send_individual_sms = counted  # type: ignore[method-assign]
+    return int(Run(task_id).execute(operator)["accepted"])
+
+
+def promo_audience(recipients: Path | str, task_id: str, laps: Laps) -> int:
+    """Create a promo by the operator, and return the number of its recipients."""
+    from airflow_provider_telecom.operators.kyivstar_open_telecom import KyivstarCreatePromoOperator
+    from tests.running import Run
+
+    size = min(PROMO_CHUNK, laps.each)
+    operator = KyivstarCreatePromoOperator(
+        task_id=task_id, recipients=str(recipients), text="Hello", chunk_size=size
+    )
+    operator.hook.get_conn()
+    counted = laps.counting(operator.hook.add_promo_audience, lambda _, people: len(people))
+    operator.hook.add_promo_audience = counted  # type: ignore[method-assign]
+    return int(Run(task_id).execute(operator)["recipients"])
 
 
 def audience_folder(audience: Path, folder: Path) -> str:
@@ -92,100 +166,134 @@ def audience_folder(audience: Path, folder: Path) -> str:
     return str(prepare_audience(folder, rows)["path"])
 
 
-def csv_and_json(audience: Path) -> Callable[[], int]:
-    """Return a program that reads the recipients and encodes the bodies of a promo's audience."""
+# The cases
 
-    def encode() -> int:
-        count = 0
-        for chunk in rows_of(audience, PROMO_CHUNK):
-            body = {"audience": [{"phoneNumber": row[0], "params": []} for row in chunk]}
-            json.dumps(body, separators=(",", ":")).encode()
-            count += len(chunk)
-        return count
-
-    return encode
+Send = Callable[[Any, str, Laps], int]
 
 
-def promo(audience: Path, task_id: str) -> Callable[[], int]:
-    """Return the creation of a promo by the operator."""
-    from airflow_provider_telecom.operators.kyivstar_open_telecom import KyivstarCreatePromoOperator
-    from tests.running import Run
-
-    operator = KyivstarCreatePromoOperator(task_id=task_id, recipients=str(audience), text="Hello")
-    return lambda: int(Run(task_id).execute(operator)["recipients"])
-
-
-def cpu_of(act: Callable[[], int], expected: int) -> float:
-    """Return the CPU seconds of an action that must reach all recipients."""
+def sample(send: Callable[[int], int], count: int, laps: Laps | None = None) -> Sample:
+    """Return what a send takes in a process of its own, in which a small one has been made."""
+    assert send(WARM_UP) == WARM_UP
+    if laps is not None:
+        laps.__init__(laps.each)  # type: ignore[misc]
+    idle = idle_megabytes()
     with old_objects_frozen():  # as in a small process: without Airflow's objects
-        began = time.process_time()
-        assert act() == expected
-        return time.process_time() - began
+        found = measured(lambda: send(count), count)
+    found["peak_mb"] = megabytes("VmHWM") - idle
+    if laps is not None:
+        found["slowdown"] = laps.slowdown()
+    return found
 
 
-def compared(name: str, count: int, rounds: int, folder: Path) -> dict[str, Any]:
+def compared(
+    name: str,
+    title: str,
+    count: int,
+    own: Send,
+    peer: tuple[str, Callable[[Path, str], int]],
+    limit: float,
+    *,
+    prepared: Callable[[Path, Path], Path | str] = lambda audience, folder: audience,
+) -> list[Figure]:
     """Return the figures of one kind of send."""
-    ours, peers = [], []
-    for turn in range(-1, rounds):  # the first one imports and connects, and is not counted
-        size = count if turn >= 0 else 1_000
-        audience = folder / f"{turn}.csv"
-        write = [sys.executable, "-c", _WRITE, str(Path(__file__).parent), str(audience), str(size)]
-        subprocess.run(write, check=True)
-        task_id = f"{name}{turn + 1}"
-        if name == "promo":
-            peer, own = csv_and_json(audience), promo(audience, task_id)
-        else:
-            peer = plain_loop(audience, "abcdefghij"[turn + 1])
-            is_folder = name == "personal_sms_of_audience"
-            recipients = audience_folder(audience, folder / task_id) if is_folder else audience
-            results = folder / f"{task_id}.jsonl" if name == "personal_sms_with_results" else None
-            own = personal_sms(recipients, task_id, results)
-        times = cpu_of(peer, size), cpu_of(own, size)
-        if turn >= 0:
-            peers.append(times[0])
-            ours.append(times[1])
-    middle, plain = statistics.median(ours), statistics.median(peers)
-    return {
-        "bench": name,
-        "recipients": count,
-        "cpu_s": round(middle, 2),
-        "us_each": round(middle / count * 1e6, 2),
-        "peer": "csv and json" if name == "promo" else "requests loop",
-        "peer_cpu_s": round(plain, 2),
-        "times_peer": round(middle / plain, 2),
-        "limit": LIMITS[name],
-    }
+    turns = iter("abcdefghijklmnopqrstuvwxyz")
+    with tempfile.TemporaryDirectory() as directory, simulator():
+        folder = Path(directory)
+        audiences = {size: write_audience(folder / f"{size}.csv", size) for size in (WARM_UP, count)}
+        ours = {
+            size: in_fork(partial(prepared, path, folder / f"prepared{size}"))
+            for size, path in audiences.items()
+        }
+
+        def of_ours() -> Sample:
+            turn, laps = next(turns), Laps(max(WARM_UP, count // 12))
+            task_ids = {WARM_UP: f"first_{turn}", count: f"all_{turn}"}
+            return in_fork(lambda: sample(lambda size: own(ours[size], task_ids[size], laps), count, laps))
+
+        def of_peer() -> Sample:
+            turn = next(turns)
+            letters = {WARM_UP: turn.upper(), count: turn}
+            return in_fork(lambda: sample(lambda size: peer[1](audiences[size], letters[size]), count))
+
+        rounds = in_turn({"ours": of_ours, peer[0]: of_peer})
+    return [
+        figure(
+            f"sends.{name}",
+            title,
+            "µs of CPU",
+            rounds,
+            peer=peer[0],
+            limit=limit,
+            scale=1e6 / count,
+            recipients=count,
+        ),
+        figure(
+            f"sends.{name}.memory",
+            f"{title}: peak over idle, {count:,} recipients",
+            "MB",
+            rounds,
+            of="peak_mb",
+            limit=120 + count * 80 / 1e6,
+            limit_of="ours",
+            recipients=count,
+        ),
+        figure(
+            f"sends.{name}.slowdown",
+            f"{title}: CPU in the second half of {count:,} recipients over that in the first",
+            "times",
+            rounds,
+            of="slowdown",
+            limit=1.25,
+            limit_of="ours",
+            recipients=count,
+        ),
+    ]
 
 
-LIMITS = {
-    "personal_sms": 2.0,
-    "personal_sms_of_audience": 2.0,
-    "personal_sms_with_results": 2.5,
-    "promo": 2.5,
+def loop() -> tuple[str, Callable[[Path, str], int]]:
+    """Return the peer of personal SMS."""
+    return f"{peer_package('requests', 'requests')} in a loop", plain_loop
+
+
+def personal(quick: bool) -> list[Figure]:
+    """300,000 personal SMS from a CSV file."""
+    count = 12_000 if quick else 300_000
+    return compared("personal_sms", "A personal SMS", count, personal_sms, loop(), 2.0)
+
+
+def of_audience(quick: bool) -> list[Figure]:
+    """100,000 personal SMS to a prepared audience."""
+    count = 12_000 if quick else 100_000
+    title = "A personal SMS to a prepared audience"
+    return compared(
+        "personal_sms_of_audience", title, count, personal_sms, loop(), 2.0, prepared=audience_folder
+    )
+
+
+def with_results(quick: bool) -> list[Figure]:
+    """100,000 personal SMS, with a file of results."""
+    count = 12_000 if quick else 100_000
+    title = "A personal SMS with a file of results"
+
+    def send(recipients: Path, task_id: str, laps: Laps) -> int:
+        return personal_sms(recipients, task_id, laps, recipients.with_name(f"{task_id}.jsonl"))
+
+    return compared("personal_sms_with_results", title, count, send, loop(), 2.5)
+
+
+def promo(quick: bool) -> list[Figure]:
+    """A promo with 1,000,000 recipients."""
+    count = 12_000 if quick else 1_000_000
+    peer = ("csv.reader and json", csv_and_json)
+    return compared("promo", "A recipient of a promo", count, promo_audience, peer, 2.5)
+
+
+CASES = {
+    "personal_sms": personal,
+    "personal_sms_of_audience": of_audience,
+    "personal_sms_with_results": with_results,
+    "promo": promo,
 }
-"""How many times the peer's CPU time a send may take."""
-
-_WRITE = (
-    "import sys; from pathlib import Path; sys.path.insert(0, sys.argv[1]);"
-    "from campaigns import write_audience; write_audience(Path(sys.argv[2]), int(sys.argv[3]))"
-)
-
-
-def main() -> None:
-    """Print the figures of each kind of send, each measured in its own process."""
-    arguments = argparse.ArgumentParser(description=__doc__)
-    arguments.add_argument("--recipients", type=int, default=300_000)
-    arguments.add_argument("--rounds", type=int, default=3)
-    arguments.add_argument("--only", choices=LIMITS)
-    chosen = arguments.parse_args()
-    if chosen.only is None:
-        for name in LIMITS:
-            subprocess.run([sys.executable, __file__, *sys.argv[1:], "--only", name], check=True)
-        return
-    with tempfile.TemporaryDirectory() as folder, simulator():
-        figures = compared(chosen.only, chosen.recipients, chosen.rounds, Path(folder))
-        print(json.dumps(figures), flush=True)
-
 
 if __name__ == "__main__":
-    main()
+    run(CASES, __doc__)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,29 +15,155 @@ BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
 
 
 def figures_of(program: str, *words: str) -> dict[str, Any]:
+    return lines_of(program, *words)[-1]
+
+
+def lines_of(program: str, *words: str) -> list[dict[str, Any]]:
     command = [sys.executable, str(BENCHMARKS / program), *words]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
-    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+# The frame: there is a right figure, or a message and a non-zero exit
+
+
+TOY = """
+import os, sys
+sys.path.insert(0, "FOLDER")
+from measuring import *
+
+SERVER = "import sys; print(1, flush=True); sys.stdin.read(1); sys.exit('no memory')"
+
+def act():
+    return sum(range(200_000))
+
+def figures(limit=1e9, ours=act, **words):
+    rounds = in_turn({"ours": lambda: measured(ours, act()), "loop": lambda: measured(act, act())})
+    return [figure("toy.sum", "A sum", "s", rounds, peer="loop", limit=limit, **words)]
+
+def good(quick):
+    print("what a contender prints")
+    return figures()
+
+def slow(quick):
+    return figures(limit=1e-9)
+
+def lazy(quick):
+    return figures(ours=lambda: 1)
+
+def missing(quick):
+    return figures(of=peer_package("apache-airflow-providers-toy", "airflow.providers.toy.hooks"))
+
+def dying(quick):
+    with server([sys.executable, "-c", SERVER]) as (_, process):
+        process.communicate("end")
+        return figures()
+
+def dead(quick):
+    with server([sys.executable, "-c", "import no_such_module"]):
+        return figures()
+
+def killed(quick):
+    in_fork(lambda: os.abort())
+    return figures()
+
+def broken(quick):
+    raise ZeroDivisionError
+
+CASES = {name: globals()[name] for name in
+         ("good", "slow", "lazy", "missing", "dying", "dead", "killed", "broken")}
+if __name__ == "__main__":
+    run(CASES, None)
+"""
+
+
+@pytest.fixture(scope="module")
+def toy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a small benchmark."""
+    path = tmp_path_factory.mktemp("bench") / "toy.py"
+    path.write_text(TOY.replace("FOLDER", str(BENCHMARKS)))
+    return path
+
+
+@pytest.fixture(scope="module")
+def collect() -> Callable[..., int]:
+    """Return the function of the runner that runs one benchmark and keeps its figures."""
+    sys.path.insert(0, str(BENCHMARKS))
+    try:
+        from run import collect as found
+    finally:
+        sys.path.remove(str(BENCHMARKS))
     return found
 
 
-@pytest.mark.parametrize("campaign", ["bulk_sms", "promo"])
-@pytest.mark.parametrize("recipients", [8_000, pytest.param(40_000, marks=pytest.mark.long)])
-def test_many_recipients(campaign: str, recipients: int) -> None:
-    each = str(recipients // 8)
-    figures = figures_of("campaigns.py", "--recipients", str(recipients), "--each", each, "--only", campaign)
-    assert figures["sent"] == recipients
-    assert figures["peak_over_idle_mb"] < 40  # only the set of numbers may grow
-    seconds = figures["cpu_s_per_100k"]
-    assert len(seconds) >= 6
-    assert min(seconds[-3:]) < 3 * min(seconds[:3])
+def kept(folder: Path) -> list[dict[str, Any]]:
+    file = folder / "toy.jsonl"
+    return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
+
+
+def test_a_figure_has_both_sides_and_the_machine(
+    toy: Path, collect: Callable[..., int], tmp_path: Path
+) -> None:
+    assert collect(toy, ["good"], tmp_path) == 0
+    (figure,) = kept(tmp_path)
+    assert (figure["name"], figure["peer_name"], figure["passed"]) == ("toy.sum", "loop", True)
+    assert [len(figure["rounds"][side]) for side in ("ours", "peer")] == [3, 3]
+    assert figure["ours"] > 0 < figure["peer"]
+    assert set(figure["wall"]) == {"ours", "peer", "ratio"}
+    assert set(figure["machine"]) >= {"cpu", "cores", "python", "airflow", "date", "load"}
+
+
+@pytest.mark.parametrize(
+    ("case", "code", "message"),
+    [
+        ("slow", 1, "toy.sum: limit exceeded: ratio "),
+        ("lazy", 2, "a contender returned 1 instead of 19999900000"),
+        ("missing", 2, "the peer apache-airflow-providers-toy is not installed"),
+        ("dying", 2, "ended with 1: no memory"),
+        ("dead", 2, "No module named 'no_such_module'"),
+        ("killed", 2, "a contender's process ended with status"),
+        ("broken", 2, "ZeroDivisionError"),
+    ],
+)
+def test_no_wrong_figure(
+    toy: Path, collect: Callable[..., int], tmp_path: Path, capfd: Any, case: str, code: int, message: str
+) -> None:
+    assert collect(toy, [case], tmp_path) == code
+    assert message in capfd.readouterr().err
+    assert [one["passed"] for one in kept(tmp_path)] == ([False] if code == 1 else [])
+
+
+def test_a_figure_that_cannot_be_measured_again_stays(
+    toy: Path, collect: Callable[..., int], tmp_path: Path
+) -> None:
+    assert collect(toy, ["good"], tmp_path) == 0
+    before = kept(tmp_path)
+    assert collect(toy, ["broken"], tmp_path) == 2
+    assert kept(tmp_path) == before
+    assert collect(toy, ["slow"], tmp_path) == 1
+    assert [one["case"] for one in kept(tmp_path)] == ["good", "slow"]
+
+
+def test_an_unknown_benchmark_or_case() -> None:
+    for program, word, known in (("run.py", "send", "sends"), ("sends.py", "sms", "personal_sms")):
+        command = [sys.executable, str(BENCHMARKS / program), word]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 2
+        assert f" {word}; there are " in done.stderr
+        assert known in done.stderr
+
+
+# The benchmarks, in a small form
 
 
 @pytest.mark.parametrize("name", ["personal_sms", pytest.param("promo", marks=pytest.mark.long)])
 def test_a_send_is_not_much_dearer_than_a_plain_loop(name: str) -> None:
-    figures = figures_of("sends.py", "--recipients", "5000", "--rounds", "1", "--only", name)
-    assert figures["times_peer"] < 3 * figures["limit"]
+    """Nor does it become slower, and only the set of numbers grows."""
+    cost, memory, slowdown = lines_of("sends.py", "--quick", name)
+    assert cost["ratio"] < 3 * cost["limit"]
+    assert memory["ours"] < 40
+    assert slowdown["ours"] < 3
 
 
 @pytest.mark.parametrize(
