@@ -88,7 +88,7 @@ fuzz: $(READY)
 # `make bench ONLY="sends polls:cpu"` measures these alone.
 bench: $(READY_BENCH)
 	scripts/install_services.sh
-	@$(BIN)/python benchmarks/run.py $(ONLY)
+	@$(BIN)/python benchmarks/run.py $(ONLY); measured=$$?; $(BIN)/python benchmarks/tables.py; exit $$measured
 
 $(READY_BENCH): $(READY)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint $(CONSTRAINTS) --editable '.[dev,bench]'
