@@ -298,16 +298,16 @@ class NovaConnectFleetOperator(NovaConnectOperator, DeferrableOperator, Journale
         entry = journal.earlier_entry(name, body)
         if entry and entry.state is State.DONE:
             return dict(entry.facts)
+        if (company_id := self.hook.get_company().id) != plan.company_id:
+            raise TelecomInputError(
+                "plan_path",
+                f"company_id: the plan is for {plan.company_id}, the connection for {company_id}",
+            )
+        self._check_limits(plan)
         done: list[str] = []
         if entry and entry.state in IN_DOUBT:
             done = list(entry.facts.get("done", ()))
         else:
-            if (company_id := self.hook.get_company().id) != plan.company_id:
-                raise TelecomInputError(
-                    "plan_path",
-                    f"company_id: the plan is for {plan.company_id}, the connection for {company_id}",
-                )
-            self._check_limits(plan)
             check_unchanged(plan, self._fleet(), self.require_unchanged == "planned")
             self.hook.wait_until_ready()
             claim_plan(path, plan.sha256, self._task_name(context))

@@ -11,7 +11,7 @@ import json
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import groupby
@@ -44,6 +44,9 @@ _MAX_NAMED = 20
 _TRIES = 3
 _GONE = "it is no longer in the list of SIMs"
 _MOVED = "somebody else has changed it since it was planned"
+_LOST = "the vendor's answer was lost; it may be paid for"
+_IN_QUEUE = "the vendor has accepted it, and the list of SIMs does not show it yet; it may be paid for"
+_MAYBE_SENT = (*IN_DOUBT, State.DONE)
 _NOT_SET = "its limit or tariff is not as planned, so it is not unblocked"
 
 
@@ -95,6 +98,8 @@ class FleetApply:
         self._hook, self._journal, self._plan, self._entry_name = hook, journal, plan, entry_name
         self._chunk_size, self._verify_within, self._sleep = chunk_size, verify_within_seconds, sleep
         self._sha256 = plan.sha256
+        tariffs = (change for change in plan.changes if change["operation"] == "tariff")
+        self._tariff_changes = {change["sim_id"]: change for change in tariffs}
 
     def send(self, phase: str) -> list[Step]:
         """Send what is left of a phase, and return the steps whose end is to be waited for."""
@@ -123,25 +128,33 @@ class FleetApply:
 
     def _send_tariffs(self, changes: Sequence[StoredChange]) -> list[Step]:
         """Send each request of a tariff once; see the journal. The requests are the same in each try."""
-        by_sim = {change["sim_id"]: change for change in changes}
+        requested: list[StoredChange] = []
         for number, step in enumerate(self._steps(changes)):
             name, body = self._tariff(number, step)
             entry = self._journal.earlier_entry(name, body)
-            if entry and entry.state is State.DONE:
-                continue
-            to_send, _ = self._sorted([by_sim[one] for one in step.sim_ids], self._read())
-            if not to_send and not (entry and entry.state in IN_DOUBT):
-                continue
-            sent = Step(step.operation, step.arguments, [change["sim_id"] for change in to_send])
-            log.info("tariff: changing %d SIMs", len(sent.sim_ids))
-            try:
-                self._journal.send_without_key(name, body, partial(self._sent, sent), "fail")
-            except OutcomeUnknownError:
-                self._read_back(name, body, [by_sim[one] for one in step.sim_ids])
-        _, waiting = self._sorted(changes, self._read())
+            if entry is None or entry.state not in _MAYBE_SENT:
+                to_send, _ = self._sorted(self._changes_of(step), self._read())
+                if not to_send:
+                    continue
+                self._leave_out(name, body, set(step.sim_ids) - {change["sim_id"] for change in to_send})
+            mine = self._requested(name, step)
+            if entry is None or entry.state is not State.DONE:
+                self._send_tariff(name, body, mine)
+            requested += mine
+        sims = self._read()
+        # the tariff of a SIM may be locked by this change before it shows, which does not end the waiting
+        waiting = [one for one in requested if not _reason(one, sims.get(one["sim_id"]), None)]
         return self._steps(waiting)
 
+    def _send_tariff(self, name: str, body: str, changes: Sequence[StoredChange]) -> None:
+        (step,) = self._steps(changes)
+        try:
+            self._journal.send_without_key(name, body, partial(self._sent, step), "fail")
+        except OutcomeUnknownError:
+            self._read_back(name, body, changes)
+
     def _sent(self, step: Step) -> Facts:
+        log.info("tariff: changing %d SIMs", len(step.sim_ids))
         self._send(step)
         return {"sims": len(step.sim_ids)}
 
@@ -149,19 +162,38 @@ class FleetApply:
         """Return the name of the journal's entry of a request, and the hash of its content."""
         return self._entry_name(f"tariff.{number}"), fingerprint({"plan": self._sha256, **step.stored})
 
+    def _leave_out(self, name: str, body: str, sim_ids: Collection[int]) -> None:
+        """Write which SIMs of a request are not sent, before it is: no later try waits for them."""
+        left_out = f"{name}.left_out"
+        if sim_ids or self._journal.read(left_out) is not None:
+            entry = Entry(State.PLANNED, body, {"sim_ids": sorted(sim_ids)})
+            self._journal.write_intent(left_out, entry)
+
+    def _requested(self, name: str, step: Step) -> list[StoredChange]:
+        """Return the changes that a request of a tariff has, or may have, asked for."""
+        entry = self._journal.read(f"{name}.left_out")
+        left_out = set(entry.facts["sim_ids"]) if entry else set()
+        return [change for change in self._changes_of(step) if change["sim_id"] not in left_out]
+
+    def _changes_of(self, step: Step) -> list[StoredChange]:
+        return [self._tariff_changes[sim_id] for sim_id in step.sim_ids]
+
     def _read_back(self, name: str, body: str, changes: Sequence[StoredChange]) -> None:
-        """Wait until the list of SIMs shows a request of unknown outcome. Raises OutcomeUnknownError."""
+        """Wait until the list of SIMs shows a request of unknown outcome. Raises OutcomeUnknownError.
+
+        Nothing else shows that it happened: the tariff may be locked, or changed in parts, before it is set.
+        """
         ends = time.monotonic() + self._verify_within
         log.warning("The outcome of a tariff is unknown; the list of SIMs is read to see whether it happened")
         while True:
-            open_changes, _ = self._sorted(changes, self._read())
-            if not open_changes:
+            sims = self._read()
+            ids = [one["sim_id"] for one in changes if _reason(one, sims.get(one["sim_id"]), None) != ""]
+            if not ids:
                 self._journal.write(name, Entry(State.DONE, body, {"read_back": True}))
                 return
             if time.monotonic() >= ends:
                 break
             self._sleep(min(10.0, self._verify_within))
-        ids = [change["sim_id"] for change in open_changes]
         shown = ", ".join(map(str, ids[:_MAX_NAMED])) + (", ..." if len(ids) > _MAX_NAMED else "")
         raise OutcomeUnknownError(
             f"nobody can know whether the tariff of {len(ids)} SIMs was changed ({shown}); it may be paid "
@@ -187,19 +219,17 @@ class FleetApply:
         found = []
         for change in changes:
             reason = _reason(change, sims.get(change["sim_id"]), now)
-            is_held_back = change["operation"] == "unblock" and change["sim_id"] in held_back
+            is_held_back = "needs" in change and change["sim_id"] in held_back
             found.append((change, _NOT_SET if reason is None and is_held_back else reason))
         return found
 
     def _held_back(self, changes: Sequence[StoredChange], sims: Mapping[int, Sim]) -> set[int]:
         """Return the SIMs that are not to be unblocked: what limits their costs is not as planned."""
-        if not any(change["operation"] == "unblock" for change in changes):
-            return set()
         return {
             change["sim_id"]
-            for change in self._plan.changes
-            if change["operation"] in ("limit", "tariff")
-            and not ((sim := sims.get(change["sim_id"])) and _operation(change).is_reached(sim))
+            for change in changes
+            if (sim := sims.get(change["sim_id"]))
+            and not all(operation_of(**need).is_reached(sim) for need in change.get("needs", ()))
         }
 
     def _steps(self, changes: Sequence[StoredChange]) -> list[Step]:
@@ -219,7 +249,7 @@ class FleetApply:
 
     def results(self) -> Iterator[dict[str, Any]]:
         """Return what became of each SIM of the desired state: one row for each setting of it."""
-        sims, changed, in_doubt = self._read(), self._plan.changed, self._in_doubt()
+        sims, changed, paid = self._read(), self._plan.changed, self._paid()
         for one in self._plan.managed:
             if one not in changed:
                 yield {"sim_id": one, "setting": None, "state": "unchanged", "reason": None}
@@ -227,26 +257,26 @@ class FleetApply:
             yield {**skipped, "state": "skipped"}
         for change, reason in self._reasons(self._plan.changes, sims):
             row = {"sim_id": change["sim_id"], "setting": change["setting"]}
+            state = paid.get(change["sim_id"]) if change["paid"] else None
             if reason == "":
                 yield {**row, "state": "changed", "reason": None}
-            elif change["paid"] and change["sim_id"] in in_doubt:
-                yield {
-                    **row,
-                    "state": "unknown",
-                    "reason": "the vendor's answer was lost; it may be paid for",
-                }
+            elif state in IN_DOUBT:
+                yield {**row, "state": "unknown", "reason": _LOST}
+            elif state is State.DONE and _reason(change, sims.get(change["sim_id"]), None) is None:
+                yield {**row, "state": "unknown", "reason": _IN_QUEUE}
             elif reason:
                 yield {**row, "state": "skipped", "reason": reason}
             else:
                 yield {**row, "state": "not_done", "reason": None}
 
-    def _in_doubt(self) -> set[int]:
-        changes = [change for change in self._plan.changes if change["operation"] == "tariff"]
-        found: set[int] = set()
-        for number, step in enumerate(self._steps(changes)):
+    def _paid(self) -> dict[int, State]:
+        """Return the state of the request of each SIM whose tariff may have been requested."""
+        found: dict[int, State] = {}
+        for number, step in enumerate(self._steps([*self._tariff_changes.values()])):
             name, _ = self._tariff(number, step)
-            if self._journal.is_in_doubt(name):
-                found.update(step.sim_ids)
+            entry = self._journal.read(name)
+            if entry is not None and entry.state in _MAYBE_SENT:
+                found |= {change["sim_id"]: entry.state for change in self._requested(name, step)}
         return found
 
 
@@ -254,7 +284,11 @@ def _operation(change: StoredChange) -> Operation:
     return operation_of(change["operation"], change["arguments"])
 
 
-def _reason(change: StoredChange, sim: Sim | None, now: float) -> str | None:
+def _reason(change: StoredChange, sim: Sim | None, now: float | None) -> str | None:
+    """Return why a change is not to be sent: "" if it is reached; None if it is to be sent.
+
+    Without `now` a locked tariff is no reason: the change itself may have locked it.
+    """
     if sim is None:
         return _GONE
     operation = _operation(change)

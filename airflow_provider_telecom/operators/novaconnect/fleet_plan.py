@@ -150,7 +150,7 @@ def table_of(plan: FleetPlan) -> Iterator[str]:
         widths = [max(len(row[column]) for row in rows) for column in range(3)]
         for row in rows:
             cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=False)]
-            yield _LONG_NUMBER.sub("***", "  ~ " + "  ".join([*cells, row[3]]).rstrip())
+            yield ("  ~ " + "  ".join([*cells, row[3]])).rstrip()
     if (more := len(plan.changes) - len(rows)) > 0:
         yield f"  and {more} more changes, which are in the file of the plan"
     for one in plan.skipped[:_MAX_ROWS]:
@@ -168,7 +168,8 @@ def _row(change: StoredChange) -> tuple[str, str, str, str]:
     notes = [{"offline": "goes offline", "online": "comes online"}.get(change["connectivity"] or "", "")]
     notes.append("may buy a package" if change["paid"] else "")
     before, after = (_text(change["setting"], change[side]) for side in ("before", "after"))
-    return str(change["sim_id"]), change["setting"], f"{before} -> {after}", ", ".join(filter(None, notes))
+    values = _LONG_NUMBER.sub("***", f"{before} -> {after}")  # a group may have the name of a number
+    return str(change["sim_id"]), change["setting"], values, ", ".join(filter(None, notes))
 
 
 _BLOCKS = {"n": "not blocked", "u": "blocked"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -27,6 +28,7 @@ _MAX_BYTES = 256 << 20
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _AS_WRITTEN = ("iccid", "number")
 """Fields of which YAML must not make numbers: it would read 0123 as octal."""
+_WHOLE_NUMBER = re.compile(r"-?(0|[1-9][0-9]*)")
 
 
 @dataclass(frozen=True)
@@ -195,9 +197,12 @@ def _value(loader: Any, node: Any) -> Any:
 
 def _scalar(loader: Any, node: Any) -> Any:
     try:
-        return loader.construct_object(node)
+        value = loader.construct_object(node)
     except ValueError:  # of a date that does not exist
         raise _refused(node, "is no value of YAML; put a text in quotes") from None
+    if type(value) is int and not _WHOLE_NUMBER.fullmatch(node.value):  # YAML reads 0500 as 320, 1:30 as 90
+        raise _refused(node, "must be a whole number in plain digits, without a leading zero")
+    return value
 
 
 def _from_csv(text: str) -> DesiredState:

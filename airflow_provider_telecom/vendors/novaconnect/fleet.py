@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from fnmatch import translate
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, Any, NotRequired, TypedDict
 
 from airflow_provider_telecom.calls.checks import non_blank
 from airflow_provider_telecom.calls.errors import TelecomAnswerError, TelecomInputError
@@ -40,7 +40,7 @@ SETTINGS = ("blocked", "limit_mb", *_TARIFF, *_GROUPS, "name")
 PHASES = ("block", "group", "limit", "tariff", "unblock", Rename.operation)
 """The order of operations: SIMs go offline first, and online after their limits and tariffs are set."""
 _MAX_RULES = 1_000_000
-_WILDCARDS = re.compile(r"\*|\?|\[[^\]]*\]")
+_WILDCARDS = re.compile(r"[*?]")
 _NOT_DIGITS = re.compile(r"[ +().\-]")
 _KB_PER_MB = 1024
 
@@ -221,6 +221,13 @@ _OPERATIONS: Sequence[tuple[str, Sequence[str], Callable[..., Operation]]] = (
 )
 
 
+class Need(TypedDict):
+    """An operation that must be reached before another one."""
+
+    operation: str
+    arguments: dict[str, Any]
+
+
 class StoredChange(TypedDict):
     """A change as a plan stores it. `from` and `to` are JSON; `paid` changes may buy something."""
 
@@ -235,6 +242,8 @@ class StoredChange(TypedDict):
     paid: bool
     price: None
     """The vendor's API quotes no price."""
+    needs: NotRequired[list[Need]]
+    """Of an unblocking: what limits the costs of the SIM, and must be set before."""
 
 
 class SkippedChange(TypedDict):
@@ -319,12 +328,23 @@ def diff(
                 continue
             if isinstance(operation, SetGroups):
                 new_groups |= dict.fromkeys(operation.new_group_names)
-            found.changes.append(_change(sim, setting, operation))
+            change = _change(sim, setting, operation)
+            if isinstance(operation, Unblock):
+                change["needs"] = [
+                    {"operation": limit.operation, "arguments": limit.desired_state()}
+                    for name in ("limit", "tariff")
+                    if (limit := _operation_of(desired[sim.id], name)) is not None
+                ]
+            found.changes.append(change)
     found.new_groups = list(new_groups)
     return found
 
 
 _ORDER = ("groups", "limit", "tariff", "blocked", "name")
+
+
+def _operation_of(rules: Mapping[str, Rule], setting: str) -> Operation | None:
+    return rules[setting].operations[setting] if setting in rules else None
 
 
 def _change(sim: Sim, setting: str, operation: Operation) -> StoredChange:
@@ -462,7 +482,7 @@ class _Index:
             case "in_group":
                 group = self._names.id_of(rule, "in_group", wanted)
                 return [] if group is None else self._groups.get(group, [])
-        fits = re.compile(translate(str(wanted))).match
+        fits = re.compile(translate(str(wanted).replace("[", "[[]"))).match  # only * and ? are wildcards
         return [sim.id for sim in self._sims if sim.name and fits(sim.name.strip())]
 
     def _only(self, rule: Rule, found: Sequence[int]) -> Sequence[int]:

@@ -272,3 +272,97 @@ def test_what_somebody_changes_meanwhile_is_left_alone(
     assert vendor_state.sims[1001].name == "Mine"
     reasons = {(row["sim_id"], row["setting"]): row["reason"] for row in results(planned) if row["reason"]}
     assert reasons[1001, "name"] == "somebody else has changed it since it was planned"
+
+
+def test_a_sim_is_not_unblocked_if_somebody_has_lifted_its_limit_between_two_tries(
+    tmp_path: Path, telecom_simulator: Any, vendor_state: VendorState
+) -> None:
+    limit = vendor_state.sims[1041].limit
+    limit.type, limit.value = "month1", 500
+    Run().execute(plan(tmp_path, [{"id": 1041, "limit_mb": 500, "blocked": False}]))
+    telecom_simulator.fault("status", "novaconnect", path="/sim/unblock", times=1, status=403)
+    run = Run()
+    with pytest.raises(Exception, match="403"):
+        run.execute(apply(tmp_path))
+    limit.type, limit.value = "off", None
+    assert run.execute(apply(tmp_path))["skipped"] == 1
+    assert vendor_state.sims[1041].block == "u"
+
+
+@pytest.mark.parametrize(
+    ("change", "more", "rule"),
+    [
+        (lambda state: state.company.update(id=78), {}, "company_id: the plan is for 77"),
+        (lambda state: None, {"allow": ["disconnect"]}, "allow: must contain 'tariff'"),
+    ],
+    ids=["another company", "no longer allowed"],
+)
+def test_a_later_try_is_checked_as_well(
+    planned: Path, telecom_simulator: Any, vendor_state: VendorState, change: Any, more: Any, rule: str
+) -> None:
+    telecom_simulator.fault("status", "novaconnect", path="/sim/group", times=1, status=403)
+    run = Run()
+    with pytest.raises(Exception, match="403"):
+        run.execute(apply(planned))
+    sent = changing(telecom_simulator)
+    change(vendor_state)
+    with pytest.raises(TelecomInputError, match=rule):
+        run.execute(apply(planned, **more))
+    assert changing(telecom_simulator) == sent
+
+
+SLOW = [{"id": 1002, "package_kb": 20480, "auto_package": True, "blocked": False}]
+
+
+def slow_and_locked(folder: Path, simulator: Any, vendor_state: VendorState, error: type[Exception]) -> Run:
+    """Let a try fail while a tariff waits in the vendor's queue; then its lock shows, and it does not yet."""
+    Run().execute(plan(folder, SLOW))
+    simulator.state.set_transition("novaconnect.queue", "after_polls", 1000)
+    run = Run()
+    with pytest.raises(error):
+        run.execute(apply(folder, wait_timeout=0.02))
+    vendor_state.sims[1002].tariff.change_lock = vendor_state.now() + 1000
+    return run
+
+
+def test_a_tariff_that_waits_in_the_queue_is_not_skipped_because_it_is_locked(
+    tmp_path: Path, telecom_simulator: Any, vendor_state: VendorState
+) -> None:
+    run = slow_and_locked(tmp_path, telecom_simulator, vendor_state, AirflowSensorTimeout)
+    for _ in range(2):
+        (row,) = (row for row in results(tmp_path) if row["setting"] == "tariff")
+        assert row["state"] == "unknown"
+        assert "the vendor has accepted it" in row["reason"]
+        with pytest.raises(AirflowSensorTimeout):
+            run.execute(apply(tmp_path, wait_timeout=0.02))
+    assert changing(telecom_simulator) == ["sim/tariff"]
+    vendor_state.sims[1002].tariff.change_lock = None
+    telecom_simulator.state.set_transition("novaconnect.queue", "immediate")
+    assert run.execute(apply(tmp_path))["changed"] == 1
+    assert tariffs(telecom_simulator) == [1002]
+
+
+def test_a_lock_does_not_show_that_a_tariff_has_happened(
+    tmp_path: Path, telecom_simulator: Any, vendor_state: VendorState
+) -> None:
+    telecom_simulator.fault("reset_after", "novaconnect", path="/sim/tariff", times=1)
+    run = slow_and_locked(tmp_path, telecom_simulator, vendor_state, OutcomeUnknownError)
+    with pytest.raises(OutcomeUnknownError):
+        run.execute(apply(tmp_path))
+    assert [row["state"] for row in results(tmp_path) if row["setting"] == "tariff"] == ["unknown"]
+
+
+def test_sims_that_were_left_out_of_a_tariff_are_not_in_doubt(
+    tmp_path: Path, telecom_simulator: Any, vendor_state: VendorState
+) -> None:
+    desired = [{**SLOW[0], "id": sim} for sim in (1002, 1003)]
+    Run().execute(plan(tmp_path, desired))
+    run = Run()
+    telecom_simulator.fault("status", "novaconnect", path="/sim/tariff", times=1, status=403)
+    with pytest.raises(Exception, match="403"):
+        run.execute(apply(tmp_path))
+    vendor_state.sims[1003].tariff.change_lock = vendor_state.now() + 1000
+    telecom_simulator.fault("reset_after", "novaconnect", path="/sim/tariff", times=1)
+    xcom = run.execute(apply(tmp_path))
+    assert (xcom["changed"], xcom["skipped"]) == (1, 1)
+    assert tariffs(telecom_simulator) == [1002]

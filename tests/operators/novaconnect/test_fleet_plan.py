@@ -174,6 +174,16 @@ REFUSED = {
         "column 17: is no value of YAML; put a text",
     ),
     "a tag": ("version: 1\nsims:\n- {id: 1, name: !!python/name:os.abort x}", "column 17: is no YAML"),
+    "an octal number": (
+        "version: 1\nsims:\n- {id: 1, limit_mb: 0500}",
+        "line 3, column 21: must be a whole number",
+    ),
+    "an octal id": ("version: 1\nsims:\n- {id: 01041, name: A}", "line 3, column 8: must be a whole number"),
+    "a time": (
+        "version: 1\nsims:\n- {id: 1, limit_mb: 1:30}",
+        "column 21: must be a whole number in plain digits",
+    ),
+    "an octal group": ("version: 1\nsims:\n- {id: 1, groups: [010]}", "column 20: must be a whole number"),
     "bad number": (
         "version: 1\nsims:\n- {number: 12ab, blocked: true}",
         "column 12: number: must be a telephone",
@@ -251,6 +261,25 @@ def test_a_bad_csv_names_line_and_column(tmp_path: Path) -> None:
         file.write_text(text)
         with pytest.raises(TelecomInputError, match=rule):
             Run().execute(plan(tmp_path, str(file)))
+
+
+def test_only_asterisk_and_question_mark_are_wildcards(tmp_path: Path, vendor_state: VendorState) -> None:
+    vendor_state.sims[1001].name, vendor_state.sims[1002].name = "Meter [1] a", "Meter 1 a"
+    Run().execute(plan(tmp_path, [{"name_pattern": "Meter [1]*", "name": "B"}]))
+    stored = json.loads((tmp_path / "plan.json").read_text())
+    assert [change["sim_id"] for change in stored["changes"]] == [1001]
+
+
+def test_the_table_shows_ids_of_any_length(
+    tmp_path: Path, vendor_state: VendorState, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sim = vendor_state.sims.pop(1060)
+    sim.id, sim.block = 38134691007, "n"
+    vendor_state.sims[sim.id] = sim
+    Run().execute(plan(tmp_path, [{"id": sim.id, "blocked": True, "groups": ["77000000040"]}]))
+    logged = capsys.readouterr().out
+    assert "~ 38134691007  blocked" in logged
+    assert "77000000040" not in logged
 
 
 def test_rules_without_a_sim_can_be_skipped(tmp_path: Path) -> None:
