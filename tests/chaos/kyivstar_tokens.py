@@ -1,0 +1,130 @@
+"""Kyivstar's token ends again and again while a process sends SMS, which have no idempotency key.
+
+It is revoked, or it expires at the vendor (whose clock moves) while the client believes it to be valid. The
+bulk operator sends in threads; another form sends by a hook in one event loop, as triggers do.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from airflow_provider_telecom.calls.errors import TelecomError
+from airflow_provider_telecom.hooks.kyivstar_open_telecom import KyivstarOpenTelecomHook
+from airflow_provider_telecom.operators.kyivstar_open_telecom import KyivstarSendBulkSmsOperator
+from airflow_provider_telecom.simulator.kyivstar_open_telecom.state import TOKEN_SECONDS, VendorState
+from tests.running import Run
+
+VENDOR = "kyivstar_open_telecom"
+FIRST_NUMBER = 380670000000
+
+
+@dataclass
+class Batch:
+    """What one process sent, and what the vendor did."""
+
+    messages: int
+    ends: int = 0
+    """How often the token ended."""
+    renewals: int = 0
+    accepted: int = 0
+    errors: Counter[str] = field(default_factory=Counter)
+    sent: Counter[str] = field(default_factory=Counter)
+
+
+@contextmanager
+def ending_tokens(simulator: Any, batch: Batch, ends: int, dice: random.Random) -> Iterator[None]:
+    """Within a `with` block, end the token when so many messages have been sent; then count what happened."""
+    ledger, state = simulator.state.ledger, simulator.state.vendor_state(VENDOR, VendorState)
+    began = len(ledger.effects)
+    between = batch.messages / ends  # so far apart that no call meets two of them
+    due = [round((place + dice.uniform(0.3, 0.7)) * between) for place in range(ends)]
+    record, lock = simulator.state.record, threading.Lock()
+    messages = 0
+
+    def recorded(vendor: str, kind: str, **facts: Any) -> Any:
+        """Record an effect; the token ends right after some of them, while others are under way."""
+        nonlocal messages
+        effect = record(vendor, kind, **facts)
+        with lock:
+            messages += kind == "sms"
+            while due and messages >= due[0]:
+                due.pop(0)
+                batch.ends += 1
+                if dice.random() < 0.5:
+                    state.revoke_tokens()
+                else:
+                    simulator.state.clock.advance(TOKEN_SECONDS + 1)
+        return effect
+
+    simulator.state.record = recorded
+    try:
+        yield
+    finally:
+        simulator.state.record = record
+        effects = ledger.effects[began:]
+        batch.renewals = sum(effect.kind == "token" for effect in effects)
+        batch.sent.update(effect.facts["msisdn"] for effect in effects if effect.kind == "sms")
+
+
+def numbers(count: int) -> list[str]:
+    """Return made-up numbers."""
+    return [str(FIRST_NUMBER + place) for place in range(count)]
+
+
+def send_in_threads(simulator: Any, messages: int, ends: int, seed: int, concurrency: int = 16) -> Batch:
+    """Send by the bulk operator."""
+    batch, dice = Batch(messages), random.Random(seed)
+    operator = KyivstarSendBulkSmsOperator(
+        task_id="send", recipients=numbers(messages), text="Hi", concurrency=concurrency
+    )
+    with ending_tokens(simulator, batch, ends, dice):
+        try:
+            batch.accepted = Run().execute(operator)["accepted"]
+        except Exception as error:
+            batch.errors[f"{type(error).__name__}: {error}"] += 1
+    return batch
+
+
+def send_in_one_loop(simulator: Any, messages: int, ends: int, seed: int, concurrency: int = 20) -> Batch:
+    """Send by a hook, many calls at once in one event loop."""
+    batch, dice = Batch(messages), random.Random(seed)
+
+    async def send_all() -> None:
+        async with KyivstarOpenTelecomHook().async_session() as hook:
+            places = asyncio.Semaphore(concurrency)
+
+            async def send(number: str) -> None:
+                async with places:
+                    try:
+                        await hook.aio(hook.send_sms, number, "Hi")
+                    except TelecomError as error:
+                        batch.errors[f"{type(error).__name__}: {error}"] += 1
+                    else:
+                        batch.accepted += 1
+
+            await asyncio.gather(*map(send, numbers(messages)))
+
+    with ending_tokens(simulator, batch, ends, dice):
+        asyncio.run(send_all())
+    return batch
+
+
+def violations(batch: Batch) -> list[str]:
+    """Return what is wrong: failed or double messages, more than one renewal for each end of the token."""
+    wrong = [f"{count} times {error}" for error, count in batch.errors.items()]
+    if batch.accepted != batch.messages:
+        wrong.append(f"{batch.accepted} of {batch.messages} were reported as sent")
+    if doubled := [number for number, times in batch.sent.items() if times > 1]:
+        wrong.append(f"{len(doubled)} messages were sent twice")
+    if len(batch.sent) != batch.messages:
+        wrong.append(f"{len(batch.sent)} of {batch.messages} were sent")
+    if batch.renewals > batch.ends + 1:
+        wrong.append(f"{batch.renewals} tokens for {batch.ends} ends of a token")
+    return wrong
