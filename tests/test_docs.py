@@ -95,6 +95,7 @@ def test_troubleshooting_explains_all_errors() -> None:
     assert names | {"TelecomFailedError"} == set(re.findall(r"^## (Telecom\w+)$", page, re.MULTILINE))
 
 
+@pytest.mark.long
 @pytest.mark.xdist_group("airflow")
 def test_the_page_on_testing_works_as_written(tmp_path: Path) -> None:
     """The test of the page, with the README's first Dag, in a pytest of its own."""
