@@ -13,9 +13,11 @@ import logging
 import threading
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, wait
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import TYPE_CHECKING, Any, ClassVar, TypedDict
 
 from airflow.sdk import BaseNotifier
@@ -45,6 +47,23 @@ log = logging.getLogger(__name__)
 
 MAX_DEADLINE_SECONDS = 600
 _SHARE_FOR_CALLS = 0.9  # of the deadline: the rest is for logging how it ended
+
+
+class Outcome(StrEnum):
+    """What became of an alert to one recipient."""
+
+    SENT = "sent"
+    SENT_BEFORE = "sent before"
+    SUPPRESSED = "suppressed"
+    """It is over `max_per_hour`, and counted."""
+    UNKNOWN = "unknown"
+    """The vendor may have received it. It is not sent again."""
+    NOT_SENT = "not sent"
+    """It certainly was not sent."""
+
+
+Delivery = Counter[Outcome]
+"""What became of an alert, by the number of recipients."""
 
 
 @dataclass(frozen=True)
@@ -122,48 +141,21 @@ class TelecomNotifier(DeclaredParameters, BaseNotifier, ABC):
 
     def notify(self, context: Context) -> None:
         """Send the alerts, in at most `deadline_seconds`. Raises nothing."""
-        try:
-            # Airflow's executors let callbacks of deadlines read Variables, and never answer a write.
-            sending = self._start(context, shared="deadline" not in context)
-            finished, _ = wait([sending], timeout=self.deadline_seconds)
-        except Exception as error:
-            log.error("%s: no alert sent: %s", type(self).__name__, safe_text(error))
-        else:
-            self._log_end(bool(finished))
+        # Airflow's executors let callbacks of deadlines read Variables, and never answer a write.
+        shared = "deadline" not in context
+        run_to_deadline(self, lambda ends_at: self.deliver(context, ends_at, shared), self.deadline_seconds)
 
     async def async_notify(self, context: Context) -> None:
         """Send the alerts, in at most `deadline_seconds`. Raises nothing."""
-        try:
-            sending = asyncio.wrap_future(self._start(context, shared=True))
-            finished, _ = await asyncio.wait([sending], timeout=self.deadline_seconds)
-        except Exception as error:
-            log.error("%s: no alert sent: %s", type(self).__name__, safe_text(error))
-        else:
-            self._log_end(bool(finished))
+        await run_to_deadline_async(
+            self, lambda ends_at: self.deliver(context, ends_at, shared=True), self.deadline_seconds
+        )
 
-    def _log_end(self, finished: bool) -> None:
-        if not finished:
-            log.error(
-                "%s: deadline_seconds have passed; an alert in progress may arrive, and is not sent again",
-                type(self).__name__,
-            )
+    def deliver(self, context: Context, ends_at: float, shared: bool = True) -> Delivery:
+        """Send the alerts until a monotonic time, and return what became of them. Raises nothing.
 
-    def _start(self, context: Context, shared: bool) -> Future[None]:
-        """Start to send in a daemon thread, and return a future that is done when the thread is."""
-        ends_at = time.monotonic() + self.deadline_seconds * _SHARE_FOR_CALLS
-        done: Future[None] = Future()
-        variables = contextvars.copy_context()
-
-        def work() -> None:
-            try:
-                variables.run(self._send, context, ends_at, shared)
-            finally:
-                done.set_result(None)
-
-        threading.Thread(target=work, name="telecom-notifier", daemon=True).start()
-        return done
-
-    def _send(self, context: Context, ends_at: float, shared: bool) -> None:
+        `shared` says whether Variables can be written.
+        """
         name = type(self).__name__
         try:
             notification = self._notification(context)
@@ -175,18 +167,23 @@ class TelecomNotifier(DeclaredParameters, BaseNotifier, ABC):
             hook.account_key  # noqa: B018 - reads the connection: its errors concern all recipients
         except Exception as error:
             log.error("%s: no alert sent: %s", name, safe_text(error))
-            return
+            return Counter([Outcome.NOT_SENT])
+        delivery = Delivery()
         for number, recipient in enumerate(recipients, 1):
             try:
-                self._send_one(hook, recipient, notification, ends_at, shared)
+                delivery[self._send_one(hook, recipient, notification, ends_at, shared)] += 1
             except TelecomUnknownError as error:
+                delivery[Outcome.UNKNOWN] += 1
                 log.error("%s: alert to recipient %d is not sent again: %s", name, number, safe_text(error))
             except Exception as error:
+                certain = isinstance(error, TelecomError)
+                delivery[Outcome.NOT_SENT if certain else Outcome.UNKNOWN] += 1
                 log.error("%s: alert to recipient %d not sent: %s", name, number, safe_text(error))
+        return delivery
 
     def _send_one(
         self, hook: AnyHook, given: str | int, notification: Notification, ends_at: float, shared: bool
-    ) -> None:
+    ) -> Outcome:
         from airflow_provider_telecom.notifications.deduplication import Deduplicator
 
         if time.monotonic() >= ends_at:
@@ -197,7 +194,7 @@ class TelecomNotifier(DeclaredParameters, BaseNotifier, ABC):
         claim = deduplicator.claim(key, self.max_per_hour, ends_at - time.monotonic())
         if not claim.granted:
             log.log(claim.level, "%s: alert to a recipient suppressed: %s", type(self).__name__, claim.reason)
-            return
+            return Outcome.SENT_BEFORE if claim.level == logging.INFO else Outcome.SUPPRESSED
         try:
             hook.run(self._call(hook, recipient, notification, len(claim.suppressed), key), ends_at=ends_at)
         except TelecomUnknownError:
@@ -208,12 +205,13 @@ class TelecomNotifier(DeclaredParameters, BaseNotifier, ABC):
         log.info(
             "%s: alert sent; %d suppressed since the last one", type(self).__name__, len(claim.suppressed)
         )
+        return Outcome.SENT
 
     def _key(self, notification: Notification, recipient: str) -> str:
         """Return the idempotency key of this alert to this recipient."""
         event = notification.event
         keys = IdempotencyKeys(
-            event.dag_id, event.run_id, event.task_id, str(notification.fields["dedupe_key"])
+            event.dag_id, event.scope, event.task_id, str(notification.fields["dedupe_key"])
         )
         return keys(recipient, type(self).__name__, *event.identity(self.each_try))
 
@@ -262,6 +260,52 @@ class TelecomNotifier(DeclaredParameters, BaseNotifier, ABC):
         self, hook: Any, recipient: str, notification: Notification, suppressed: int, key: str
     ) -> Call[object]:
         """Return the vendor's call that sends the alert."""
+
+
+def run_to_deadline(notifier: BaseNotifier, work: Callable[[float], object], seconds: float) -> None:
+    """Call `work` with the monotonic time at which it must end, in a thread. Raises nothing."""
+    try:
+        finished, _ = wait([_start(work, seconds)], timeout=seconds)
+    except Exception as error:
+        log.error("%s: no alert sent: %s", type(notifier).__name__, safe_text(error))
+    else:
+        _log_end(notifier, bool(finished))
+
+
+async def run_to_deadline_async(
+    notifier: BaseNotifier, work: Callable[[float], object], seconds: float
+) -> None:
+    """Do what `run_to_deadline` does, without blocking the event loop."""
+    try:
+        finished, _ = await asyncio.wait([asyncio.wrap_future(_start(work, seconds))], timeout=seconds)
+    except Exception as error:
+        log.error("%s: no alert sent: %s", type(notifier).__name__, safe_text(error))
+    else:
+        _log_end(notifier, bool(finished))
+
+
+def _start(work: Callable[[float], object], seconds: float) -> Future[None]:
+    """Start to work in a daemon thread, and return a future that is done when the thread is."""
+    ends_at = time.monotonic() + seconds * _SHARE_FOR_CALLS
+    done: Future[None] = Future()
+    variables = contextvars.copy_context()
+
+    def run() -> None:
+        try:
+            variables.run(work, ends_at)
+        finally:
+            done.set_result(None)
+
+    threading.Thread(target=run, name="telecom-notifier", daemon=True).start()
+    return done
+
+
+def _log_end(notifier: BaseNotifier, finished: bool) -> None:
+    if not finished:
+        log.error(
+            "%s: deadline_seconds have passed; an alert in progress may arrive, and is not sent again",
+            type(notifier).__name__,
+        )
 
 
 def safe_text(error: Exception) -> str:

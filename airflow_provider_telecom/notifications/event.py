@@ -16,6 +16,8 @@ from urllib.parse import quote
 
 APPROVAL = "approval"
 _WORDS = {"success": "succeeded", "skipped": "was skipped", "running": "started"}
+EVENT_KEY = "telecom_event"
+"""Under this name a context may carry an event of our own."""
 _WITHOUT_ESCAPES = ":+"  # valid in a path; an escape would take three characters
 
 
@@ -59,6 +61,11 @@ class Event:
         because = f" ({self.reason})" if self.reason and happened == "failed" else ""
         return f"Airflow: {what}{place} {happened}{attempt or because} in run {self.run_id}"
 
+    @property
+    def scope(self) -> str:
+        """What the alert is sent once in: the run."""
+        return self.run_id
+
     def links(self, base_url: str | None) -> list[str]:
         """Return the addresses of the task's page and of the run's page, or none if they are unknown.
 
@@ -86,7 +93,9 @@ class Event:
 
 
 def event_from_context(context: Mapping[str, Any]) -> Event:
-    """Return the event of a callback's context."""
+    """Return the event of a callback's context, or the one that was put into it."""
+    if isinstance(given := context.get(EVENT_KEY), Event):
+        return given
     ti = context.get("ti") or context.get("task_instance")
     run = context.get("dag_run")
     dag_id = _of(ti, "dag_id") or _of(context.get("dag"), "dag_id") or _of(run, "dag_id") or ""
