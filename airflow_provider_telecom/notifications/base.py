@@ -31,6 +31,7 @@ from airflow_provider_telecom.calls.errors import (
 )
 from airflow_provider_telecom.journal.idempotency_keys import IdempotencyKeys
 from airflow_provider_telecom.notifications.event import Event, event_from_context
+from airflow_provider_telecom.notifications.on_call import on_call_of
 from airflow_provider_telecom.notifications.recipients import check_count, first_recipients, parse_recipients
 from airflow_provider_telecom.tasks.literals import is_literal
 from airflow_provider_telecom.tasks.parameters import DeclaredParameters
@@ -228,8 +229,11 @@ class TelecomNotifier(DeclaredParameters, BaseNotifier, ABC):
         # Under `airflow dags test` the Dag is a serialized one, which has no Jinja environment.
         env = self.get_template_env(dag=dag if hasattr(dag, "get_template_env") else None)
         fields = {
-            name: self._render_field(name, known, env) for name in self.template_fields if name != "text"
+            name: self._render_field(name, known, env)
+            for name in self.template_fields
+            if name not in ("text", self.recipients_field)
         }
+        fields[self.recipients_field] = self._render_recipients(event, known, env)
         return Notification(event, fields, self._render_text(known, env, event.summary), links)
 
     def _render_field(self, name: str, context: Context, env: jinja2.Environment) -> Any:
@@ -238,13 +242,34 @@ class TelecomNotifier(DeclaredParameters, BaseNotifier, ABC):
         except Exception as error:
             raise TelecomInputError(name, f"its template failed with {type(error).__name__}") from None
 
+    def _render_recipients(self, event: Event, context: Context, env: jinja2.Environment) -> Any:
+        """Return the recipients: those of the field, or the people who are on call."""
+        name = self.recipients_field
+        on_call = on_call_of(getattr(self, name))
+        if on_call is None:
+            return self._render_field(name, context, env)
+        found = on_call.recipients(
+            event, self._check_recipient, lambda value: self.render_template(value, context, env)
+        )
+        if found.problems and found.recipients:
+            log.error("%s: on call: %s", type(self).__name__, "; ".join(found.problems))
+        elif found.problems:
+            raise TelecomInputError(name, f"on call: {'; '.join(found.problems)}")
+        return found.recipients
+
     def _render_text(self, context: Context, env: jinja2.Environment, summary: str) -> str:
         """Return the text, or the summary if there is none or its template fails."""
         return summary
 
     def _check_literal_recipients(self, recipients: object) -> None:
         """Raise TelecomInputError for invalid recipients, if they are known when the Dag is parsed."""
-        if self._is_parsing and (recipients is None or is_literal(recipients)):
+        if not self._is_parsing:
+            return
+        if on_call := on_call_of(recipients):
+            if "fallback" not in on_call:
+                return
+            recipients = on_call["fallback"]
+        if recipients is None or is_literal(recipients):
             for given in check_count(self.recipients_field, parse_recipients(recipients)):
                 self._check_recipient(given)
 

@@ -37,6 +37,10 @@ class Event:
     try_number: int = 0
     reason: str = ""
     subject: str = ""
+    tags: tuple[str, ...] = ()
+    """The Dag's. The context of a deadline has none, and no owners."""
+    owners: tuple[str, ...] = ()
+    """The task's owner, or those of all tasks of the Dag."""
 
     @property
     def is_approval(self) -> bool:
@@ -97,15 +101,17 @@ def event_from_context(context: Mapping[str, Any]) -> Event:
     if isinstance(given := context.get(EVENT_KEY), Event):
         return given
     ti = context.get("ti") or context.get("task_instance")
-    run = context.get("dag_run")
-    dag_id = _of(ti, "dag_id") or _of(context.get("dag"), "dag_id") or _of(run, "dag_id") or ""
+    run, dag = context.get("dag_run"), context.get("dag")
+    dag_id = _of(ti, "dag_id") or _of(dag, "dag_id") or _of(run, "dag_id") or ""
     run_id = context.get("run_id") or _of(ti, "run_id") or _of(run, "run_id") or _of(run, "dag_run_id") or ""
+    tags = tuple(sorted(_of(dag, "tags") or ()))
     if "deadline" in context:
-        return Event(f"deadline {_of(context['deadline'], 'id')}", dag_id, run_id)
+        return Event(f"deadline {_of(context['deadline'], 'id')}", dag_id, run_id, tags=tags)
     if ti is None or "reason" in context:
         reason = str(context.get("reason") or "")
-        return Event("run_success" if reason == "success" else "run_failed", dag_id, run_id, reason=reason)
-    map_index, task = _of(ti, "map_index"), context.get("task")
+        kind = "run_success" if reason == "success" else "run_failed"
+        return Event(kind, dag_id, run_id, reason=reason, tags=tags, owners=_owners(dag))
+    map_index, task = _of(ti, "map_index"), context.get("task") or _of(ti, "task")
     asks = _asks(task, ti)
     return Event(
         APPROVAL if asks else _state(ti),
@@ -115,7 +121,15 @@ def event_from_context(context: Mapping[str, Any]) -> Event:
         -1 if map_index is None else int(map_index),
         int(_of(ti, "try_number") or 0),
         subject=" ".join(str(_of(task, "subject") or "").split()) if asks else "",
+        tags=tags,
+        owners=_owners(task or dag),
     )
+
+
+def _owners(thing: object) -> tuple[str, ...]:
+    """Return the owners of a task or of a Dag, whose `owner` has commas."""
+    names = (name.strip() for name in str(_of(thing, "owner") or "").split(","))
+    return tuple(sorted({name for name in names if name}))
 
 
 def _asks(task: object, ti: object) -> bool:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from airflow_provider_telecom.hooks.base import AnyHook
+    from airflow_provider_telecom.notifications.on_call import OnCall
 
 log = logging.getLogger(__name__)
 
@@ -80,7 +81,7 @@ class TextNotifier(TelecomNotifier):
 class NumberArguments(NotifierArguments):
     """The parameters of `NumberNotifier`."""
 
-    msisdn: str | int | Sequence[str | int]
+    msisdn: str | int | Sequence[str | int] | OnCall
 
 
 class NumberTextArguments(NumberArguments, TextArguments):
@@ -90,12 +91,13 @@ class NumberTextArguments(NumberArguments, TextArguments):
 class NumberNotifier(TelecomNotifier):
     """Send to phone numbers.
 
-    :param msisdn: a number in any common form, or up to 10, as a list or separated by commas.
+    :param msisdn: a number in any common form, or up to 10, as a list or separated by commas;
+        or `OnCall(...)`, the people who are on call for the Dag.
     """
 
     template_fields: Sequence[str] = (*TelecomNotifier.template_fields, "msisdn")
 
-    def __init__(self, *, msisdn: str | int | Sequence[str | int], **kwargs: Any) -> None:
+    def __init__(self, *, msisdn: str | int | Sequence[str | int] | OnCall, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.msisdn = msisdn
         self._check_literal_recipients(msisdn)

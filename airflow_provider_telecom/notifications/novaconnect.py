@@ -13,12 +13,14 @@ from airflow_provider_telecom.vendors.novaconnect import VENDOR
 if TYPE_CHECKING:
     from airflow_provider_telecom.calls.endpoint import Call
     from airflow_provider_telecom.hooks.novaconnect import NovaConnectHook
+    from airflow_provider_telecom.notifications.on_call import OnCall
 
 
 class NovaConnectSmsNotifier(TextNotifier):
     """Send the alert by SMS of at most 70 characters to SIMs of profile TD.
 
-    :param sim_ids: the recipients: the id of a SIM, or up to 10, as a list or separated by commas.
+    :param sim_ids: the recipients: the id of a SIM, or up to 10, as a list or separated by commas; or
+        `OnCall(...)`, whose plan has ids of SIMs as numbers.
 
     See `TelecomNotifier` and `TextNotifier` for the rest. Source: "СМС".
     """
@@ -28,7 +30,9 @@ class NovaConnectSmsNotifier(TextNotifier):
     recipients_field: ClassVar[str] = "sim_ids"
     length_limit: ClassVar[LengthLimit] = SEVENTY_CHARACTERS
 
-    def __init__(self, *, sim_ids: int | str | Sequence[int | str], **kwargs: Unpack[TextArguments]) -> None:
+    def __init__(
+        self, *, sim_ids: int | str | Sequence[int | str] | OnCall, **kwargs: Unpack[TextArguments]
+    ) -> None:
         super().__init__(**kwargs)
         self.sim_ids = sim_ids
         self._check_literal_recipients(sim_ids)
