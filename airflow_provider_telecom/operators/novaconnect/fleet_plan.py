@@ -19,6 +19,8 @@ from airflow_provider_telecom.vendors.novaconnect.fleet import FleetDiff, Stored
 FORMAT = "novaconnect-fleet-plan"
 VERSION = 1
 _MAX_ROWS = 200
+_MAX_WIDTH = 48
+"""Of a column: one SIM with many groups must not move the notes of all others out of sight."""
 _LONG_NUMBER = re.compile(r"\d{9,}")
 _HIDDEN = "(not shown)"
 
@@ -147,7 +149,7 @@ def table_of(plan: FleetPlan) -> Iterator[str]:
     yield f"Fleet plan: company {plan.company_id}, {sims} SIMs, {managed} in the desired state"
     rows = [_row(change) for change in plan.changes[:_MAX_ROWS]]
     if rows:
-        widths = [max(len(row[column]) for row in rows) for column in range(3)]
+        widths = [min(_MAX_WIDTH, max(len(row[column]) for row in rows)) for column in range(3)]
         for row in rows:
             cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=False)]
             yield ("  ~ " + "  ".join([*cells, row[3]])).rstrip()
@@ -158,9 +160,12 @@ def table_of(plan: FleetPlan) -> Iterator[str]:
     if (more := len(plan.skipped) - _MAX_ROWS) > 0:
         yield f"  and {more} more that are skipped"
     yield (
-        f"Plan: {counts['changed']} SIMs to change ({counts['offline']} go offline, {counts['online']} come "
-        f"online, {counts['paid']} may buy a package: the API quotes no price), {counts['unchanged']} "
-        f"unchanged, {counts['skipped']} with skipped settings, {counts['new_groups']} new groups."
+        f"Plan: {counts['changed']} SIMs to change, {counts['unchanged']} unchanged, {counts['skipped']} with "
+        f"skipped settings, {counts['new_groups']} new groups"
+    )
+    yield (
+        f"      {counts['offline']} go offline, {counts['online']} come online, {counts['paid']} may buy a "
+        "package (the API quotes no price)"
     )
 
 

@@ -279,6 +279,8 @@ def test_the_table_shows_ids_of_any_length(
     Run().execute(plan(tmp_path, [{"id": sim.id, "blocked": True, "groups": ["77000000040"]}]))
     logged = capsys.readouterr().out
     assert "~ 38134691007  blocked" in logged
+    assert "Plan: 1 SIMs to change, 0 unchanged, 0 with skipped settings, 1 new groups" in logged
+    assert "      1 go offline, 0 come online, 0 may buy a package" in logged
     assert "77000000040" not in logged
 
 
