@@ -85,24 +85,36 @@ class KyivstarMultichannelDeliveredSensor(KyivstarSensor):
 
     Returns `{"status", "date", "bearer_type", "reports"}`: `bearer_type` is the channel that has delivered it
     (sms or viber), and `reports` lists the state on each channel that was tried. Raises TelecomFailedError if
-    it has expired on all channels. As with `KyivstarSmsDeliveredSensor`, the sensor waits until `timeout` for
-    any other message that never arrives: no other final state is known.
+    it has expired on all channels: on two of them, on the `last_channel`, or if the vendor names no channel.
+    As with `KyivstarSmsDeliveredSensor`, the sensor waits until `timeout` for any other message that never
+    arrives: no other final state is known.
 
     The connection's `api_version` must be v1.
 
     :param message_id: the vendor's id of the message.
+    :param last_channel: the channel that the vendor tries last, `sms` or `viber`. Without it a message that
+        has expired on one channel is waited for, since it may still arrive by the other one.
 
     Source: v1, "/messaging/multichannel/{multiMsgId}"; found in a public client, not in the vendor's
     document.
     """
 
     status_check: ClassVar[str] = f"{_STATUS}.multichannel"
-    check_arguments: ClassVar[Sequence[str]] = ("message_id",)
+    check_arguments: ClassVar[Sequence[str]] = ("message_id", "last_channel")
     template_fields: Sequence[str] = (*TelecomSensor.template_fields, "message_id")
 
-    def __init__(self, *, message_id: str, **kwargs: Unpack[SensorArguments]) -> None:
+    def __init__(
+        self,
+        *,
+        message_id: str,
+        last_channel: Literal["sms", "viber"] | None = None,
+        **kwargs: Unpack[SensorArguments],
+    ) -> None:
         super().__init__(**kwargs)
         self.message_id = message_id
+        self.last_channel = (
+            None if last_channel is None else one_of("last_channel", last_channel, ("sms", "viber"))
+        )
         check_if_literal(message_id, partial(path_id, "message_id"))
         self._prepare_start_from_trigger()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -104,8 +105,32 @@ def test_a_multichannel_message_that_expires_fails(
     vendor_state(telecom_simulator).switches.turn_on("expired")
     vendor_state(telecom_simulator).unreachable.add(NUMBER)
     message_id = hook.send_multichannel(NUMBER, [SmsContent("b")]).message_id
+    arguments = {"message_id": message_id, "last_channel": "sms"}
     with pytest.raises(TelecomFailedError, match="expired"):
-        Run().execute(waiting(KyivstarMultichannelDeliveredSensor, deferrable, message_id=message_id))
+        Run().execute(waiting(KyivstarMultichannelDeliveredSensor, deferrable, **arguments))
+
+
+@both_ways
+@pytest.mark.parametrize("last_channel", [None, "sms"])
+@pytest.mark.parametrize("shown", [{}, {"reports": [{"bearerType": "viber", "state": "expired"}]}])
+def test_a_multichannel_message_whose_first_channel_has_expired_may_still_come(
+    telecom_simulator: Any, hook_for: Callable[..., Any], shown: Any, last_channel: Any, deferrable: bool
+) -> None:
+    """Whoever sends once more then has sent twice."""
+    hook = hook_for("kyivstar_open_telecom", api_version="v1")
+    message_id = hook.send_multichannel(NUMBER, [ViberContent("a"), SmsContent("b")]).message_id
+    body = {"multiMsgId": message_id, "status": "expired", "bearerType": "viber", "date": "x", **shown}
+    telecom_simulator.fault(
+        "status",
+        "kyivstar_open_telecom",
+        path="/messaging/multichannel/",
+        status=200,
+        body=json.dumps(body),
+        times=2,
+    )
+    arguments = {"message_id": message_id, "last_channel": last_channel}
+    found = Run().execute(waiting(KyivstarMultichannelDeliveredSensor, deferrable, **arguments))
+    assert found["status"] == "delivered"
 
 
 @both_ways

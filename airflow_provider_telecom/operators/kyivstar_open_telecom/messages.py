@@ -58,12 +58,17 @@ class MessageOperator(KyivstarOperator, NonIdempotentOperator, DeferrableOperato
         content: Mapping[str, Any],
         send: Callable[[], MessageXCom],
         status_check: str,
+        **arguments: object,
     ) -> MessageXCom:
-        """Send a message once in this run, wait if requested, and return its facts."""
+        """Send a message once in this run, wait if requested, and return its facts.
+
+        `arguments` are those of the status check besides the message's id.
+        """
         started = self._send_once(context, content, send)
         if (message_id := started.get("message_id")) is None:
             return started  # on_unknown="assume_sent": there is nothing to wait for
-        return self._wait_if_requested(started, f"{STATUS_MODULE}.{status_check}", {"message_id": message_id})
+        check = f"{STATUS_MODULE}.{status_check}"
+        return self._wait_if_requested(started, check, {"message_id": message_id, **arguments})
 
 
 class KyivstarSendSmsOperator(MessageOperator):

@@ -103,10 +103,18 @@ class KyivstarSendMultichannelOperator(MessageOperator):
             "channels": [type(content).__name__ for content in contents],
             "contents": [given(asdict(content)) for content in contents],
         }
-        return self._send_and_wait(context, message, partial(self._send, contents), "multichannel")
+        send = partial(self._send, contents)
+        return self._send_and_wait(context, message, send, "multichannel", last_channel=self._last_channel)
 
     def _send(self, contents: Sequence[SmsContent | ViberContent]) -> MessageXCom:
         return accepted_xcom(self.hook.send_multichannel(self.reveal("msisdn"), contents))
+
+    @property
+    def _last_channel(self) -> str:
+        """The channel that the vendor tries last."""
+        texts = {"viber": self.viber_text, "sms": self.sms_text}
+        given = [channel for channel, text in texts.items() if text is not None]
+        return next((channel for channel in given if channel != self.first), given[0])
 
     def _contents(self) -> list[SmsContent | ViberContent]:
         """Return the contents in the order in which the vendor tries them."""

@@ -160,8 +160,8 @@ def table_of(plan: FleetPlan) -> Iterator[str]:
     if (more := len(plan.skipped) - _MAX_ROWS) > 0:
         yield f"  and {more} more that are skipped"
     yield (
-        f"Plan: {counts['changed']} SIMs to change, {counts['unchanged']} unchanged, {counts['skipped']} with "
-        f"skipped settings, {counts['new_groups']} new groups"
+        f"Plan: {counts['changed']} SIMs to change, {counts['unchanged']} unchanged, "
+        f"{counts['skipped']} with skipped settings, {counts['new_groups']} new groups"
     )
     yield (
         f"      {counts['offline']} go offline, {counts['online']} come online, {counts['paid']} may buy a "

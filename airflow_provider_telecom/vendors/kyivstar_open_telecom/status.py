@@ -47,10 +47,13 @@ def rcs(api: RcsCalls, message_id: str) -> Call[PollResult]:
     return (yield from _message(shared(api.get_rcs, message_id), "delivered"))
 
 
-def multichannel(api: MultichannelCalls, message_id: str) -> Call[PollResult]:
-    """Check whether a multichannel message is delivered, by any channel. It has failed if it has expired.
+def multichannel(
+    api: MultichannelCalls, message_id: str, last_channel: str | None = None
+) -> Call[PollResult]:
+    """Check whether a multichannel message is delivered, by any channel. It has failed if all have expired.
 
-    A channel that has expired does not end the check: the vendor goes on to the next one.
+    A channel that has expired does not end the check, unless it is the `last_channel`: the vendor goes on to
+    the next one. See `MultichannelStatus.has_expired`.
     """
     try:
         found = yield from shared(api.get_multichannel, message_id)
@@ -66,6 +69,8 @@ def multichannel(api: MultichannelCalls, message_id: str) -> Call[PollResult]:
         "bearer_type": found.bearer_type or found.delivered_by,
         "reports": reports,
     }
+    if found.state is MessageState.EXPIRED:
+        return PollResult(Stage.FAILED if found.has_expired(last_channel) else Stage.WAITING, facts)
     return PollResult(_stage(found, found.is_delivered), facts)
 
 

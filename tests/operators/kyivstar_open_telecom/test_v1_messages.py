@@ -78,6 +78,29 @@ def test_it_takes_all_arguments(telecom_simulator: Any) -> None:
     assert effect["texts"] == {"sms": "sms", "viber": "viber"}
 
 
+@pytest.mark.parametrize(
+    ("texts", "expired", "fails"),
+    [
+        ({}, "viber", False),
+        ({"first": "sms"}, "sms", False),
+        ({}, "sms", True),
+        ({"first": "sms"}, "viber", True),
+        ({"viber_text": None}, "sms", True),
+        ({"sms_text": None, "first": "sms"}, "viber", True),
+    ],
+)
+def test_only_the_last_channel_that_expires_ends_the_wait(
+    telecom_simulator: Any, texts: dict[str, Any], expired: str, fails: bool
+) -> None:
+    body = f'{{"multiMsgId": "a", "status": "expired", "bearerType": "{expired}"}}'
+    telecom_simulator.fault("status", VENDOR, path="/messaging/multichannel/", status=200, body=body, times=2)
+    if fails:
+        with pytest.raises(TelecomFailedError, match="expired"):
+            Run().execute(multichannel(**texts, **WAITING))
+    else:
+        assert Run().execute(multichannel(**texts, **WAITING))["status"] == "delivered"
+
+
 def test_one_that_expires_on_all_channels_fails(telecom_simulator: Any, hook: Any) -> None:
     hook.fetch_token()
     state = telecom_simulator.state.vendor_state(VENDOR, VendorState)
