@@ -16,7 +16,7 @@ READY_RELEASE := $(VENV)/.ready-release
 PYTHONS ?= 3.11 3.12 3.13
 AIRFLOWS ?= 3.3.0 3.3.1 3.3.2
 
-.PHONY: help test lint types unit test-long test-system test-lowest fuzz bench demo up docs smoke newcomer \
+.PHONY: help test lint types unit test-long test-system test-lowest fuzz chaos bench demo up docs smoke newcomer \
 	release-check constraints clean
 
 help:
@@ -27,6 +27,8 @@ help:
 	@echo "make fuzz         50,000 random responses through all endpoints, different ones each time (ten minutes)"
 	@echo "make bench        measures us beside our peers and writes the figures to docs/figures (20 minutes on 2 quiet cores);"
 	@echo "                  ONLY=\"sends polls\" measures these alone"
+	@echo "make chaos        thousands of kills, faults and random events, with a checker that reads what the simulated"
+	@echo "                  vendors did; prints JSON lines (an hour); CHAOS='--seed 7.17 --only kills.promo'"
 	@echo "make demo         an SMS campaign from recipients to delivery report, in Airflow, with the simulator"
 	@echo "make up           Airflow in the browser, with the simulator, the example Dags and your own in dags/"
 	@echo "make docs         the documentation site, in build/docs/html; a warning or a broken link is an error"
@@ -84,6 +86,9 @@ test-lowest: $(READY_RELEASE)
 
 fuzz: $(READY)
 	TELECOM_FUZZ_ANSWERS=50000 $(BIN)/pytest tests/fuzz
+
+chaos: $(READY)
+	@$(BIN)/python -m tests.chaos $(CHAOS)
 
 # `make bench ONLY="sends polls:cpu"` measures these alone.
 bench: $(READY_BENCH)

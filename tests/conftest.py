@@ -5,24 +5,14 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
-import os
 import socket
-import tempfile
 from collections.abc import Callable, Iterator
 from ipaddress import ip_address
-from pathlib import Path
 from typing import Any
 
-# Airflow reads these when it is first imported: nothing of it may touch the developer's own.
-_HOME = Path(tempfile.mkdtemp(prefix="telecom-tests-"))
-os.environ.update({
-    "AIRFLOW_HOME": str(_HOME),
-    "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
-    "AIRFLOW__CORE__UNIT_TEST_MODE": "False",
-    "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{_HOME}/airflow.db",
-    "AIRFLOW__API_AUTH__JWT_SECRET": "made-up-" * 8,
-    "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "0",  # no worker has to be waited for: none runs
-})
+from tests.airflow_home import HOME
+
+assert HOME.is_dir(), "it is set before Airflow is imported"
 
 import pytest  # noqa: E402 - after Airflow's environment is set
 from hypothesis import HealthCheck, settings  # noqa: E402 - the same
@@ -122,6 +112,15 @@ def hook_for(telecom_simulator: Any, monkeypatch: pytest.MonkeyPatch) -> Callabl
         return import_from(HOOKS[conn_type])()
 
     return make
+
+
+@pytest.fixture(scope="session")
+def killing_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """Return the process whose children are killed. Its tests are in one xdist group, `chaos`."""
+    from tests.chaos.processes import KillingProcess
+
+    with KillingProcess(tmp_path_factory.mktemp("killing") / "tries.log") as process:
+        yield process
 
 
 def open_at_the_first_wait(hook: Any, simulator: Any) -> None:

@@ -1,0 +1,1 @@
+"""Chaos tests: kills, faults and random events, and a checker that reads what clients and vendors did."""

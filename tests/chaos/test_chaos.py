@@ -1,0 +1,48 @@
+"""The short form of `make chaos`, and faults that are planted in the provider, all of which it finds.
+
+The short form has the same seed each time. `make chaos` draws another one.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.chaos.processes import KillingProcess
+from tests.chaos.scenario import ChaosError, Seed, World, play
+from tests.chaos.scenarios import SCENARIOS
+
+pytestmark = [pytest.mark.xdist_group("chaos")]
+SHORT = {"kills.bulk_sms": 24, "kills.promo": 16}
+"""How many of what it counts the short form of a scenario plays."""
+MUTANTS = [(name, mutant) for name, each in SCENARIOS.items() for mutant in each.mutants]
+
+
+@pytest.fixture(scope="module")
+def world(
+    telecom_simulator_server: Any, killing_process: KillingProcess, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[World]:
+    made = World(telecom_simulator_server, tmp_path_factory.mktemp("chaos"), killing_process)
+    logging.disable(logging.CRITICAL)
+    yield made
+    logging.disable(logging.NOTSET)
+
+
+@pytest.mark.parametrize("name", SHORT)
+def test_no_rule_is_broken(world: World, name: str) -> None:
+    scenario = SCENARIOS[name]
+    total = play(scenario, Seed(1), world, SHORT[name])
+    assert total[scenario.counts] >= SHORT[name]
+    assert total["intents"] > 0
+
+
+@pytest.mark.parametrize(
+    ("name", "mutant"),
+    [pytest.param(*each, marks=[] if place == 0 else pytest.mark.long) for place, each in enumerate(MUTANTS)],
+)
+def test_a_fault_that_is_planted_in_the_provider_is_found(world: World, name: str, mutant: str) -> None:
+    with pytest.raises(ChaosError, match=r"\n(double|lost|false_calm|silent|needless): "):
+        play(SCENARIOS[name], Seed(1), world, 300, mutant=mutant)
