@@ -1,31 +1,42 @@
-"""An audience of ten million rows, with a stop list of a million and 30 days of outcomes: memory and time.
+"""An audience with a stop list of a tenth of its rows and 30 days of outcomes: memory and time.
 
-The counts are compared with those of plain SQL over the numbers that the files were made of, in sqlite.
-Prints a JSON line. `--rows` sets the number of rows; the stop list has a tenth of it, the outcomes three.
+The peer is one statement for DuckDB that makes the same audience, without reasons, checks of other formats
+of numbers, time zones and files for a later try. The counts are compared with those of plain SQL over the
+numbers that the files were made of, in sqlite.
 """
 
 from __future__ import annotations
 
-import argparse
 import hashlib
-import json
 import sqlite3
-import subprocess
-import sys
 import tempfile
-import time
 from collections import Counter
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
+from tempfile import mkdtemp
 from types import SimpleNamespace
 from typing import Any
 
-from measuring import idle_megabytes, megabytes
+from measuring import (
+    Figure,
+    Sample,
+    figure,
+    idle_megabytes,
+    in_fork,
+    in_turn,
+    measured,
+    megabytes,
+    peer_package,
+    require,
+    run,
+)
 
 AS_OF = datetime(2026, 11, 28, 9, tzinfo=UTC)
 SHARES, SALT = {"A": 45, "B": 45, "holdout": 10}, "bench"
 LIMITS = {1_000_000: 10, 10_000_000: 90}
 """The seconds within which so many rows must be prepared."""
+LIMIT_MB = 1024
 _CODES = (50, 63, 66, 67, 68, 73, 93, 95, 96, 97, 98, 99)
 _SPREAD, _SPACE = 7_368_787, 120_000_000
 _DAYS_MINUTES = 30 * 24 * 60
@@ -109,15 +120,14 @@ def expected(rows: int) -> dict[str, int]:
         return dict(found.fetchall())
 
 
-def prepare(folder: Path) -> dict[str, Any]:
+def prepare(folder: Path, output: str) -> dict[str, Any]:
     """Run the operator, and return its XCom."""
-    sys.path.insert(0, str(Path(__file__).parent.parent))
     from airflow_provider_telecom.operators.audience import PrepareAudienceOperator
     from tests.running import Run
 
     operator = PrepareAudienceOperator(
         task_id="audience",
-        output=str(folder / "audience"),
+        output=f"{output}/audience",
         recipients=str(folder / "people.csv"),
         columns={"msisdn": "phone", "name": "first_name"},
         suppress=[str(folder / "stop.csv")],
@@ -131,53 +141,90 @@ def prepare(folder: Path) -> dict[str, Any]:
     return found
 
 
-def measured(folder: Path, rows: int) -> dict[str, Any]:
-    """Return the figures of one audience."""
-    small = folder / "small"
-    write_inputs(small, 1_000)
-    prepare(small)  # loads what any task loads
-    idle, wall, cpu = idle_megabytes(), time.monotonic(), time.process_time()
-    xcom = prepare(folder)
-    seconds, cpu_seconds = time.monotonic() - wall, time.process_time() - cpu
-    peak = megabytes("VmHWM")
-    counts = {reason: count for reason, count in xcom["excluded"].items() if count}
-    truth = expected(rows)
-    return {
-        "bench": "audience",
-        "rows": rows,
-        "counts_are_right": {**counts, "recipients": xcom["recipients"]} == truth,
-        "recipients": xcom["recipients"],
-        "excluded": counts,
-        "wall_s": round(seconds, 1),
-        "cpu_s": round(cpu_seconds, 1),
-        "limit_s": LIMITS.get(rows),
-        "s_per_million": round(seconds * 1_000_000 / rows, 2),
-        "cpu_s_per_million": round(cpu_seconds * 1_000_000 / rows, 2),
-        "peak_over_idle_mb": round(peak - idle, 1),
-        "limit_mb": 1024,
-    }
+def counts_of(xcom: dict[str, Any]) -> dict[str, int]:
+    """Return the counts by reason and of the recipients."""
+    excluded = {reason: count for reason, count in xcom["excluded"].items() if count}
+    return {**excluded, "recipients": xcom["recipients"]}
 
 
-def main() -> None:
-    """Print the figures of audiences of a million and of ten million rows, each in its own process."""
-    arguments = argparse.ArgumentParser(description=__doc__)
-    arguments.add_argument("--rows", type=int)
-    chosen = arguments.parse_args()
-    if chosen.rows is None:
-        for rows in LIMITS:
-            subprocess.run([sys.executable, __file__, "--rows", str(rows)], check=True)
-        return
+def one_statement(folder: Path) -> int:
+    """Let DuckDB make the audience by one statement; return the number of recipients."""
+    import duckdb
+
+    limit = f"{-(-(2**256) // 10):064x}"
+    statement = f"""
+        COPY (
+            WITH valid AS (
+                SELECT phone AS msisdn, min_by(first_name, row) AS name
+                FROM (
+                    SELECT *, row_number() OVER () AS row
+                    FROM read_csv('{folder}/people.csv', all_varchar = true)
+                )
+                WHERE regexp_full_match(phone, '380[0-9]{{9}}') GROUP BY 1
+            ), capped AS (
+                SELECT msisdn FROM '{folder}/outcomes/*.parquet'
+                WHERE state <> 'refused' AND sent_at > TIMESTAMPTZ '{AS_OF.isoformat()}' - INTERVAL 7 DAY
+                GROUP BY 1 HAVING count(*) >= 2
+            )
+            SELECT * FROM valid
+            ANTI JOIN read_csv('{folder}/stop.csv', all_varchar = true) AS stopped USING (msisdn)
+            ANTI JOIN capped USING (msisdn)
+            WHERE sha256('variant:{SALT}:' || msisdn) >= '{limit}'
+        ) TO '{folder}/peer.parquet'"""
+    with duckdb.connect(config={"threads": 2, "memory_limit": "1GB"}) as database:
+        database.execute("SET TimeZone = 'UTC'")
+        return int(database.execute(statement).fetchall()[0][0])
+
+
+def audience(rows: int, quick: bool) -> list[Figure]:
+    """Prepare an audience by the operator and by one statement, in turn."""
+    peer = f"{peer_package('duckdb', 'duckdb')}, one statement"
+    limit_s = LIMITS[rows]
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name) / "bench"
-        write = [sys.executable, "-c", _WRITE, str(Path(__file__).parent), str(folder), str(chosen.rows)]
-        subprocess.run(write, check=True)
-        print(json.dumps(measured(folder, chosen.rows)), flush=True)
+        folder, small = Path(name) / "bench", Path(name) / "small"
+        name, rows = f"audience.{rows}", 50_000 if quick else rows
+        in_fork(partial(write_inputs, folder, rows))
+        in_fork(partial(write_inputs, small, 1_000))
+        recipients = in_fork(partial(one_statement, folder))
+        truth = in_fork(partial(expected, rows)) if rows <= 1_000_000 else None
+        require(truth is None or truth["recipients"] == recipients, f"DuckDB made {recipients} of {truth}")
+
+        def of_ours() -> Sample:
+            prepare(small, mkdtemp(dir=small))  # loads what any task loads
+            idle, xcom, output = idle_megabytes(), dict[str, Any](), mkdtemp(dir=folder)
+            cost = measured(lambda: xcom.update(prepare(folder, output)) or xcom["recipients"], recipients)
+            peak = megabytes("VmHWM") - idle
+            require(truth in (None, counts_of(xcom)), f"{counts_of(xcom)} instead of {truth}")
+            return {**cost, "peak_mb": peak}
+
+        def of_peer() -> Sample:
+            one_statement(small)
+            idle = idle_megabytes()
+            cost = measured(partial(one_statement, folder), recipients)
+            return {**cost, "peak_mb": megabytes("VmHWM") - idle}
+
+        rounds = in_turn({"ours": lambda: in_fork(of_ours), peer: lambda: in_fork(of_peer)})
+    title, facts = (
+        f"An audience of {rows:,} rows",
+        {"rows": rows, "recipients": recipients, "limit_of": "ours"},
+    )
+    return [
+        figure(f"{name}.wall", title, "s", rounds, of="wall", peer=peer, limit=limit_s, **facts),
+        figure(f"{name}.cpu", title, "s of CPU", rounds, peer=peer, **{**facts, "limit_of": "ratio"}),
+        figure(
+            f"{name}.memory",
+            f"{title}: peak over idle",
+            "MB",
+            rounds,
+            of="peak_mb",
+            peer=peer,
+            limit=LIMIT_MB,
+            **facts,
+        ),
+    ]
 
 
-_WRITE = (
-    "import sys; from pathlib import Path; sys.path.insert(0, sys.argv[1]);"
-    "from audience import write_inputs; write_inputs(Path(sys.argv[2]), int(sys.argv[3]))"
-)
+CASES = {"million": partial(audience, 1_000_000), "ten_million": partial(audience, 10_000_000)}
 
 if __name__ == "__main__":
-    main()
+    run(CASES, __doc__)

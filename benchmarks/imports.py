@@ -1,23 +1,34 @@
 """The cost of parsing a Dag: CPU time and memory of importing each module that Dags import from.
 
-Measured in addition to airflow.sdk, each in a new fork of an interpreter; the cheapest of five tries counts.
-Prints a JSON line for each module. tests/test_family.py checks that nothing heavy is imported.
+Measured in addition to airflow.sdk, each in a new fork of an interpreter, beside the operator of the http
+provider or the notifier of the slack provider. tests/test_family.py checks that nothing heavy is imported.
 """
 
 from __future__ import annotations
 
 import importlib
-import json
-import os
 import sys
-import time
-from pathlib import Path
+from functools import partial
 
-import airflow.sdk
+from measuring import (
+    ROOT,
+    ROUNDS,
+    Figure,
+    Rounds,
+    figure,
+    in_fork,
+    in_turn,
+    measured,
+    megabytes,
+    peer_package,
+    run,
+)
 
-PACKAGE = Path(__file__).parent.parent / "airflow_provider_telecom"
+PACKAGE = ROOT / "airflow_provider_telecom"
 PLACES = ("operators", "sensors", "transfers", "notifications")
-TRIES = 5
+HTTP = ("apache-airflow-providers-http", "airflow.providers.http.operators.http")
+SLACK = ("apache-airflow-providers-slack", "airflow.providers.slack.notifications.slack")
+LIMIT_MS, LIMIT_MB = 15, 1
 
 
 def modules() -> list[str]:
@@ -34,36 +45,58 @@ def modules() -> list[str]:
     return [f"{PACKAGE.name}.{name}" for name in there]
 
 
-def kilobytes() -> int:
-    """Return the memory of this process."""
-    return 4 * int(Path("/proc/self/statm").read_text().split()[1])
+def cost_of(module: str) -> dict[str, float]:
+    """Import a module; return the seconds and megabytes that it takes."""
+    before = megabytes("VmRSS")
+    cost = measured(lambda: importlib.import_module(module).__name__, module)
+    return {**cost, "memory": megabytes("VmRSS") - before}
 
 
-def cost_of(module: str) -> tuple[float, int]:
-    """Import a module in a fork of this process; return the CPU milliseconds and kilobytes that it takes."""
-    reading, writing = os.pipe()
-    if os.fork() == 0:
-        cpu, memory = time.process_time(), kilobytes()
-        importlib.import_module(module)
-        figures = [1000 * (time.process_time() - cpu), kilobytes() - memory]
-        os.write(writing, json.dumps(figures).encode())
-        os._exit(0)
-    os.wait()
-    found: list[float] = json.loads(os.read(reading, 4096))
-    os.close(reading)
-    os.close(writing)
-    return found[0], int(found[1])
+def cheapest(module: str) -> dict[str, float]:
+    """Return the cheapest of three imports, each in a fork: other load can only add to them."""
+    return min((in_fork(partial(cost_of, module)) for _ in range(3)), key=lambda cost: cost["cpu"])
 
 
-def main() -> None:
-    """Print the figures of each module."""
-    sys.dont_write_bytecode = False  # modules are compiled once
+def imports(quick: bool) -> list[Figure]:
+    """Import all modules and the peers' in turn."""
+    import airflow.sdk
+
     airflow.sdk.BaseOperator, airflow.sdk.BaseSensorOperator  # noqa: B018 - they are imported when asked for
-    for module in modules():
-        milliseconds, memory = min(cost_of(module) for _ in range(TRIES))
-        figures = {"bench": "import", "module": module, "cpu_ms": round(milliseconds, 1), "kilobytes": memory}
-        print(json.dumps(figures), flush=True)
+    sys.dont_write_bytecode = False  # modules are compiled once
+    http, slack = (f"{peer_package(*peer)}" for peer in (HTTP, SLACK))
+    names = modules()[::9] if quick else modules()
+    contenders = {name: partial(cheapest, name) for name in names}
+    contenders |= {http: partial(cheapest, HTTP[1]), slack: partial(cheapest, SLACK[1])}
+    for act in contenders.values():
+        act()  # compiles
+    rounds = in_turn(contenders)
+    found = [of_module(name, rounds, slack if ".notifications." in name else http) for name in names]
+    most: Rounds = {
+        "ours": [{"memory": max(rounds[name][turn]["memory"] for name in names)} for turn in range(ROUNDS)],
+        http: rounds[http],
+    }
+    title = "Memory of the largest module on top of `airflow.sdk`"
+    memory = {"of": "memory", "peer": http, "limit": LIMIT_MB, "limit_of": "ours"}
+    return [*found, figure("imports.memory", title, "MB", most, **memory)]
 
+
+def of_module(name: str, rounds: Rounds, peer: str) -> Figure:
+    """Return the figure of a module."""
+    short = name.removeprefix(f"{PACKAGE.name}.")
+    return figure(
+        f"imports.{short}",
+        f"`{short}`",
+        "ms of CPU",
+        rounds,
+        ours=name,
+        peer=peer,
+        limit=LIMIT_MS,
+        limit_of="ours",
+        scale=1e3,
+    )
+
+
+CASES = {"imports": imports}
 
 if __name__ == "__main__":
-    main()
+    run(CASES, __doc__)

@@ -1,11 +1,7 @@
-"""The time to read what the page "Telecom" shows, with a million rows in the inbox, on each database.
-
-Prints JSON lines.
-"""
+"""The time to read what the page "Telecom" shows, with a million rows in the inbox."""
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import statistics
@@ -14,12 +10,12 @@ import sys
 import tempfile
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from functools import partial
 from typing import Any
 
-ROOT = Path(__file__).parent.parent
-sys.path.insert(0, str(ROOT))
+from measuring import ROOT, Figure, Sample, figure, in_turn, require, run
 
+ROWS, READINGS = 1_000_000, 20
 ENTRIES, LINES = 2_000, 200
 _LINE = {
     "at": "2026-01-01T00:00:00+00:00",
@@ -93,60 +89,65 @@ def fill(rows: int) -> None:
             session.execute(text("vacuum analyze asset_state_store"))
 
 
-def measured(count: int, environment: dict[str, str]) -> dict[str, Any]:
-    """Return the times of `count` readings in a new process."""
+def reading(environment: dict[str, str]) -> Sample:
+    """Return the median time of a reading in a new process."""
     done = subprocess.run(
-        [sys.executable, "-c", _MEASURE.format(count=count)],
+        [sys.executable, "-c", _MEASURE.format(count=READINGS)],
         env=environment,
         cwd=ROOT,
-        check=True,
+        check=False,
         capture_output=True,
         text=True,
     )
+    require(done.returncode == 0, f"the page cannot be read: {done.stderr[-2000:]}")
     times, cpu, operations, webhooks, vendors = json.loads(done.stdout.strip().splitlines()[-1])
-    times = sorted(1000 * one for one in times)
-    return {
-        "median_ms": round(statistics.median(times), 1),
-        "fastest_ms": round(times[0], 1),
-        "cpu_ms": round(1000 * cpu, 1),
-        "slowest_ms": round(times[-1], 1),
-        "shown": [operations, webhooks, vendors],
-    }
+    require(operations and webhooks and vendors, "the page shows nothing")
+    return {"wall": statistics.median(times), "cpu": cpu, "slowest": max(times)}
 
 
-def main() -> None:
-    """Print the figures."""
+def page(database: str, quick: bool) -> list[Figure]:
+    """Fill a database, and read the page."""
     from tests.system.services import running_postgres
 
-    arguments = argparse.ArgumentParser(description=__doc__)
-    arguments.add_argument("--rows", type=int, default=1_000_000)
-    arguments.add_argument("--only", choices=("sqlite", "postgresql"))
-    arguments.add_argument("--fill", action="store_true", help=argparse.SUPPRESS)
-    chosen = arguments.parse_args()
-    if chosen.fill:
-        fill(chosen.rows)
-        return
+    rows = 20_000 if quick else ROWS
     with ExitStack() as stack:
         home = stack.enter_context(tempfile.TemporaryDirectory(prefix="telecom-bench-"))
-        addresses = {"sqlite": f"sqlite:///{home}/airflow.db"}
-        if chosen.only != "sqlite":
-            addresses["postgresql"] = stack.enter_context(running_postgres()).new_database("page")
-        for database, address in addresses.items():
-            if chosen.only not in (None, database):
-                continue
-            environment = {
-                **{name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW")},
-                "PYTHONPATH": str(ROOT),
-                "AIRFLOW_HOME": home,
-                "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
-                "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": address,
-            }
-            fill_it = [__file__, "--fill", "--rows", str(chosen.rows)]
-            for command in (["-m", "airflow", "db", "migrate"], fill_it):
-                subprocess.run([sys.executable, *command], env=environment, check=True, capture_output=True)
-            what = {"bench": "page", "database": database, "rows": chosen.rows}
-            print(json.dumps({**what, **measured(50, environment)}), flush=True)
+        address = f"sqlite:///{home}/airflow.db"
+        if database == "postgresql":
+            address = stack.enter_context(running_postgres()).new_database("page")
+        environment = {
+            **{name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW")},
+            "PYTHONPATH": str(ROOT),
+            "AIRFLOW_HOME": home,
+            "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": address,
+        }
+        for command in (["-m", "airflow", "db", "migrate"], [__file__, "--fill", str(rows)]):
+            done = subprocess.run(
+                [sys.executable, *command], env=environment, check=False, capture_output=True, text=True
+            )
+            require(done.returncode == 0, done.stderr[-2000:])
+        rounds = in_turn({"ours": partial(reading, environment)})
+    title = f"The page, {rows:,} rows in {database}"
+    return [
+        figure(
+            f"page.{database}",
+            title,
+            "ms",
+            rounds,
+            of="wall",
+            scale=1e3,
+            limit=20,
+            limit_of="ours",
+            rows=rows,
+        )
+    ]
 
+
+CASES = {database: partial(page, database) for database in ("sqlite", "postgresql")}
 
 if __name__ == "__main__":
-    main()
+    if sys.argv[1:2] == ["--fill"]:
+        fill(int(sys.argv[2]))
+    else:
+        run(CASES, __doc__)

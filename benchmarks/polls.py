@@ -1,33 +1,43 @@
-"""CPU of a status poll of waiting triggers, beside a bare aiohttp session and HttpSensorTrigger.
+"""CPU and memory of waiting triggers, beside a bare aiohttp session and HttpSensorTrigger.
 
-All contenders wait for a message each, in one event loop, at the same interval, in turn. The server is a
-process of its own. Then 10,000 triggers wait for 100 tasks, and 5,000 for a message each. Prints JSON lines.
+All contenders wait for a message each, in one event loop, at the same interval, in turn, each in a fork. The
+server is a process of its own. Then 10,000 triggers wait for 100 tasks, and 5,000 for a message each.
 """
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import json
 import os
 import random
 import ssl
-import statistics
-import subprocess
 import sys
 import tempfile
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
-ROOT = Path(__file__).parent.parent
-sys.path.insert(0, str(ROOT))
+from measuring import (
+    Figure,
+    Rounds,
+    Sample,
+    figure,
+    idle_megabytes,
+    in_fork,
+    in_turn,
+    megabytes,
+    peer_package,
+    require,
+    run,
+)
+from measuring import server as server_process
 
 POLLS_A_SECOND = 500
-SECONDS = 4.0
+SECONDS, START_SECONDS = 4.0, 120.0
 KEY = "not-a-real-key-0000"
 HOOK = "airflow_provider_telecom.hooks.ketchup_loyalty.KetchUpHook"
 CHECKS = "airflow_provider_telecom.vendors.ketchup_loyalty.status"
@@ -98,14 +108,15 @@ async def _serve(certificate: str) -> None:
 
 
 @contextmanager
-def server(certificate: Path) -> Iterator[tuple[str, str]]:
-    """Run the server; yield its addresses by http and by https."""
-    program = [sys.executable, __file__, "--serve", str(certificate)]
-    with subprocess.Popen(program, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        http, https = json.loads(process.stdout.readline())
-        yield f"http://127.0.0.1:{http}", f"https://127.0.0.1:{https}"
-        process.communicate("")
+def server() -> Iterator[tuple[dict[str, str], Path]]:
+    """Run the server; yield its addresses by scheme, and its certificate."""
+    from tests.transport.scripted import certificate as new_certificate
+
+    with tempfile.TemporaryDirectory() as folder:
+        certificate = new_certificate(Path(folder))
+        with server_process([sys.executable, __file__, "--serve", str(certificate)]) as (ports, _):
+            urls = zip(("http", "https"), ports, strict=True)
+            yield {scheme: f"{scheme}://127.0.0.1:{port}" for scheme, port in urls}, certificate
 
 
 def connect(url: str, certificate: Path) -> None:
@@ -189,118 +200,234 @@ async def counts(url: str) -> tuple[int, int]:
     return requests, paths
 
 
-async def waiting(url: str, run: Run, waiters: int, interval: float, seconds: float) -> dict[str, Any]:
-    """Let so many wait. Return the requests, the CPU time and how late the event loop was."""
+async def waiting(url: str, run: Run, waiters: int, interval: float, seconds: float) -> Sample:
+    """Let so many wait; return the requests, CPU time, memory of each, and how late the event loop was."""
+    idle, (_, paths) = idle_megabytes(), await counts(url)
     tasks = [asyncio.create_task(run(number, interval)) for number in range(waiters)]
-    # Thousands of triggers take a while to begin: each reads its connection.
-    await asyncio.sleep(min(interval, 10.0) + 1.2 * interval + 1.0 + waiters / 100)
+    deadline = time.monotonic() + START_SECONDS
+    started = False
+    while not started:
+        # Until all have polled once. The server does not see each waiter of a shared call.
+        await asyncio.sleep((2.4 if is_shared(run) else 1.2) * interval)
+        _, seen = await counts(url)
+        started = is_shared(run) or seen - paths >= waiters
+        if ended := [task for task in tasks if task.done()]:
+            raise AssertionError(ended[0].exception())
+        require(time.monotonic() < deadline, f"{waiters} waiters did not all poll in {START_SECONDS} s")
     before, _ = await counts(url)
     cpu, late = time.process_time(), list[float]()
-    ends = time.monotonic() + seconds
-    while (began := time.monotonic()) < ends:
+    wall = time.monotonic()
+    while (began := time.monotonic()) < wall + seconds:
         await asyncio.sleep(0.01)
         late.append(time.monotonic() - began - 0.01)
-    cpu = time.process_time() - cpu
-    requests, _ = await counts(url)
+    cpu, wall = time.process_time() - cpu, time.monotonic() - wall
+    memory = megabytes("VmRSS") - idle
+    polls = (await counts(url))[0] - before - 1
     for task in tasks:
         task.cancel()
     for ended in await asyncio.gather(*tasks, return_exceptions=True):
         if not isinstance(ended, asyncio.CancelledError):
             raise AssertionError(ended)
     late.sort()
+    require(polls > 0, "nobody polled")
     return {
-        "requests": requests - before - 1,
-        "cpu": cpu,
-        "late_p99_ms": round(1000 * late[len(late) * 99 // 100], 1),
-        "late_worst_ms": round(1000 * late[-1], 1),
+        "requests": polls,
+        "seconds": wall,
+        "cpu": cpu / polls,
+        "cpu_each": cpu / waiters / (wall / interval),
+        "late_p99": late[len(late) * 99 // 100],
+        "late_worst": late[-1],
+        "memory": memory / waiters,
     }
 
 
-async def contend(name: str, url: str, certificate: Path, waiters: int) -> float:
-    """Return the CPU time of a poll of one contender, in ms."""
+def is_shared(run: Run) -> bool:
+    """Return whether the waiters share calls, so that the server does not see each of them."""
+    return getattr(run, "shared", False)
+
+
+# The cases
+
+
+def contend(name: str, url: str, certificate: Path, waiters: int, seconds: float) -> Sample:
+    """Return what the waiting of one contender takes, in a process of its own."""
     interval = waiters / POLLS_A_SECOND
-    if name == "bare":
-        async with bare(url, certificate) as run:
-            found = await waiting(url, run, waiters, interval, SECONDS)
-    else:
+
+    async def act() -> Sample:
+        if name == BARE:
+            async with bare(url, certificate) as run:
+                return await waiting(url, run, waiters, interval, seconds)
         run = ours("sms", reference=lambda number: f"a{number}") if name == "ours" else peer()
-        found = await waiting(url, run, waiters, interval, SECONDS)
-    return 1000 * float(found["cpu"]) / max(1, int(found["requests"]))
+        return await waiting(url, run, waiters, interval, seconds)
+
+    def alone() -> Sample:
+        connect(url, certificate)
+        return asyncio.run(act())
+
+    return in_fork(alone)
 
 
-def cpu_of_a_poll(url: str, certificate: Path, waiters: int, rounds: int) -> dict[str, Any]:
-    """Let all contenders wait in turn, and return the medians."""
-    found: dict[str, list[float]] = {"ours": [], "bare": [], "peer": []}
-    for _ in range(rounds):
-        for name, figures in found.items():
-            figures.append(asyncio.run(contend(name, url, certificate, waiters)))
-    times_bare = statistics.median(
-        mine / other for mine, other in zip(found["ours"], found["bare"], strict=True)
-    )
-    medians = {f"{name}_ms": round(statistics.median(figures), 3) for name, figures in found.items()}
-    return {"waiters": waiters, **medians, "times_bare": round(times_bare, 2), "limit": 1.2}
+BARE = "one aiohttp session"
 
 
-def shared(url: str, waiters: int, tasks: int, interval: float) -> dict[str, Any]:
-    """Let many wait for few tasks, and return how many calls they make in an interval."""
-    run = ours("sms_tasks", task_ids=lambda number: [str(1 + number % tasks)], expected=lambda number: 9)
-    found = asyncio.run(waiting(url, run, waiters, interval, 3 * interval))
-    return {
-        "waiters": waiters,
-        "tasks": tasks,
-        "calls_in_an_interval": round(found["requests"] / 3, 1),
-        "cpu_ms_per_waiter_and_interval": round(1000 * found["cpu"] / 3 / waiters, 3),
-        "late_p99_ms": found["late_p99_ms"],
-        "late_worst_ms": found["late_worst_ms"],
-    }
+def cpu(scheme: str, waiters: int, quick: bool) -> list[Figure]:
+    """Let all contenders wait in turn; return what a poll and a waiter take."""
+    http = f"HttpSensorTrigger, {peer_package('apache-airflow-providers-http', 'airflow.providers.http')}"
+    name, seconds = f"polls.{scheme}.{waiters}", SECONDS
+    if quick:
+        waiters, seconds = waiters // 10, 1.0
+    import_all()
+    with server() as (urls, certificate):
+        url = urls[scheme]
+        contenders = {
+            name: partial(contend, name, url, certificate, waiters, seconds) for name in ("ours", BARE, http)
+        }
+        rounds = in_turn(contenders)
+    title = f"{scheme}, {waiters:,} waiters"
+    late = {"scale": 1000.0, "peer": http, "limit": 1.0}
+    facts = {"waiters": waiters, "polls_a_second": POLLS_A_SECOND}
+    return [
+        figure(
+            f"{name}.cpu", f"A poll, {title}", "ms of CPU", rounds, peer=BARE, limit=1.2, scale=1e3, **facts
+        ),
+        figure(
+            f"{name}.cpu_of_http",
+            f"A poll, {title}",
+            "ms of CPU",
+            rounds,
+            peer=http,
+            limit=0.5 if scheme == "https" else 1.0,
+            scale=1e3,
+            **facts,
+        ),
+        figure(
+            f"{name}.late",
+            f"Event loop late, 99th percentile, {title}",
+            "ms",
+            rounds,
+            of="late_p99",
+            **late,
+            **facts,
+        ),
+        figure(
+            f"{name}.late_worst",
+            f"Event loop late, worst, {title}",
+            "ms",
+            rounds,
+            of="late_worst",
+            **late,
+            **facts,
+        ),
+        figure(
+            f"{name}.memory",
+            f"Memory of a waiter, {title}",
+            "KB",
+            rounds,
+            of="memory",
+            peer=http,
+            limit=1.0,
+            scale=1024,
+            **facts,
+        ),
+    ]
 
 
-def many(url: str, waiters: int, interval: float) -> dict[str, Any]:
-    """Let many wait for a message each, and return how late the event loop is."""
-    found = asyncio.run(
-        waiting(url, ours("sms", reference=lambda number: f"a{number}"), waiters, interval, interval)
-    )
-    figures = {name: found[name] for name in ("requests", "late_p99_ms", "late_worst_ms")}
-    return {"waiters": waiters, "interval_s": interval, **figures, "limit_p99_ms": 50}
+def import_all() -> None:
+    """Import what the contenders import, so that forks neither take time nor memory for it."""
+    import aiohttp  # noqa: F401
+
+    from airflow_provider_telecom.hooks import ketchup_loyalty  # noqa: F401
+    from airflow_provider_telecom.triggers import poll  # noqa: F401
+    from airflow_provider_telecom.vendors.ketchup_loyalty import status  # noqa: F401
 
 
-def main() -> None:
-    """Print the figures."""
-    from tests.transport.scripted import certificate as new_certificate
+def of_ours(run: Run, scheme: str, waiters: int, interval: float, seconds: float) -> Rounds:
+    """Let ours alone wait, three times."""
+    import_all()
 
-    arguments = argparse.ArgumentParser(description=__doc__)
-    arguments.add_argument("--serve", help=argparse.SUPPRESS)
-    arguments.add_argument("--rounds", type=int, default=3)
-    arguments.add_argument("--waiters", type=int, nargs="+", default=[200, 2_000])
-    arguments.add_argument("--interval", type=float, default=10.0)
-    arguments.add_argument("--scheme", choices=("http", "https"), nargs="+", default=["http", "https"])
-    arguments.add_argument("--only", choices=("cpu", "shared", "many"))
-    chosen = arguments.parse_args()
-    if chosen.serve:
-        asyncio.run(_serve(chosen.serve))
-        return
-    figures = os.fdopen(os.dup(1), "w")
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # HttpSensorTrigger logs a line for each poll
-    with tempfile.TemporaryDirectory() as folder:
-        certificate = new_certificate(Path(folder))
-        with server(certificate) as (http, https):
-            for scheme in chosen.scheme:
-                url = https if scheme == "https" else http
-                what = {"bench": "polls", "scheme": scheme}
-                connect(url, certificate)
-                if chosen.only in (None, "cpu"):
-                    for waiters in chosen.waiters:
-                        found = cpu_of_a_poll(url, certificate, waiters, chosen.rounds)
-                        print(json.dumps({**what, "kind": "cpu", **found}), file=figures, flush=True)
-                if chosen.only in (None, "shared"):
-                    found = shared(
-                        url, 50 * max(chosen.waiters) // 10, max(chosen.waiters) // 20, chosen.interval
-                    )
-                    print(json.dumps({**what, "kind": "shared", **found}), file=figures, flush=True)
-                if chosen.only in (None, "many"):
-                    found = many(url, 5 * max(chosen.waiters) // 2, 3 * chosen.interval)
-                    print(json.dumps({**what, "kind": "many", **found}), file=figures, flush=True)
+    def alone(url: str, certificate: Path) -> Sample:
+        connect(url, certificate)
+        return asyncio.run(waiting(url, run, waiters, interval, seconds))
 
+    with server() as (urls, certificate):
+        return in_turn({"ours": lambda: in_fork(lambda: alone(urls[scheme], certificate))})
+
+
+def shared(quick: bool) -> list[Figure]:
+    """10,000 triggers that wait for 100 tasks: one call for each task in an interval."""
+    waiters, tasks, interval = (200, 2, 1.0) if quick else (10_000, 100, 5.0)
+    wait = ours("sms_tasks", task_ids=lambda number: [str(1 + number % tasks)], expected=lambda number: 9)
+    wait.shared = True  # type: ignore[attr-defined]
+    rounds = of_ours(wait, "http", waiters, interval, 3 * interval)
+    for sample in rounds["ours"]:
+        sample["calls"] = sample["requests"] * interval / sample["seconds"]
+    facts = {"waiters": waiters, "tasks": tasks, "interval_s": interval, "limit_of": "ours"}
+    title = f"{waiters:,} wait for {tasks} tasks, every {interval:.0f} s"
+    return [
+        figure(
+            "polls.shared.calls",
+            f"Calls in an interval; {title}",
+            "calls",
+            rounds,
+            of="calls",
+            limit=tasks * 4 / 3,  # one more in three intervals
+            **facts,
+        ),
+        figure(
+            "polls.shared.cpu",
+            f"A waiter and interval; {title}",
+            "ms of CPU",
+            rounds,
+            of="cpu_each",
+            scale=1e3,
+            limit=0.07,  # a twentieth of HttpSensorTrigger's poll
+            **facts,
+        ),
+        figure(
+            "polls.shared.late",
+            f"Event loop late, 99th percentile; {title}",
+            "ms",
+            rounds,
+            of="late_p99",
+            scale=1e3,
+            limit=50,
+            **facts,
+        ),
+    ]
+
+
+def many(quick: bool) -> list[Figure]:
+    """5,000 triggers that wait for a message each, over https."""
+    waiters, interval = (200, 1.0) if quick else (5_000, 10.0)
+    wait = ours("sms", reference=lambda number: f"a{number}")
+    rounds = of_ours(wait, "https", waiters, interval, interval)
+    return [
+        figure(
+            "polls.many.late",
+            f"Event loop late, 99th percentile; {waiters:,} waiters, https, every {interval:.0f} s",
+            "ms",
+            rounds,
+            of="late_p99",
+            scale=1e3,
+            limit=50,
+            limit_of="ours",
+            waiters=waiters,
+        )
+    ]
+
+
+CASES = {
+    **{
+        f"{scheme}_{waiters}": partial(cpu, scheme, waiters)
+        for scheme in ("http", "https")
+        for waiters in (200, 2_000)
+    },
+    "shared": shared,
+    "many": many,
+}
 
 if __name__ == "__main__":
-    main()
+    if sys.argv[1:2] == ["--serve"]:
+        asyncio.run(_serve(sys.argv[2]))
+    else:
+        run(CASES, __doc__)

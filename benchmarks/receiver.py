@@ -1,34 +1,30 @@
 """Webhooks per second that a real api-server stores, on SQLite, and on PostgreSQL with two workers.
 
 Each accepted webhook is about another HLR lookup, so it creates a deduplication record, a log line and a
-payload in an asset event; refused ones lack fields. Prints JSON lines. `server_cpu_ms` is the CPU time of the
-server's processes per webhook.
+payload in an asset event; refused ones lack fields. The CPU time is that of the server's processes.
 """
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import json
 import multiprocessing
 import os
-import subprocess
 import sys
 import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
 import psutil
-
-ROOT = Path(__file__).parent.parent
-sys.path.insert(0, str(ROOT))
+from measuring import ROOT, Figure, Sample, figure, in_turn, require, run, server
 
 CONNECTIONS, CLIENTS = 64, 2
+HANG_SECONDS = 600
 _SCOPES = 60
 """The number of Airflow connections that the lookups are of."""
 
@@ -93,8 +89,8 @@ def client(url: str, count: int, start: int, kind: str, ready: Any, done: Any) -
     done.put((began, time.time(), answers))
 
 
-def posted(url: str, count: int, start: int, kind: str) -> dict[str, Any]:
-    """Post from several processes, and return the figures."""
+def posted(url: str, count: int, start: int, kind: str) -> Sample:
+    """Post from several processes; return the rate, and the time that an answer took."""
     context = multiprocessing.get_context("spawn")
     ready, done = context.Barrier(CLIENTS), context.Queue()
     each = count // CLIENTS
@@ -104,18 +100,14 @@ def posted(url: str, count: int, start: int, kind: str) -> dict[str, Any]:
     ]
     for one in clients:
         one.start()
-    results = [done.get(timeout=3600) for _ in clients]
+    results = [done.get(timeout=HANG_SECONDS) for _ in clients]
     answers = [answer for _, _, several in results for answer in several]
-    statuses = Counter(status for status, _ in answers)
     seconds = max(end for _, end, _ in results) - min(began for began, _, _ in results)
-    took = sorted(second for status, second in answers if status not in (429, 503))
-    return {
-        "posts": each * CLIENTS,
-        "a_second": round(each * CLIENTS / seconds, 1),
-        "p50_ms": round(1000 * took[len(took) // 2]),
-        "p99_ms": round(1000 * took[len(took) * 99 // 100]),
-        "answers": {str(status): number for status, number in sorted(statuses.items())},
-    }
+    final = sorted(second for status, second in answers if status not in (429, 503))
+    wanted, statuses = (200, 204) if kind == "accepted" else (400, 422), Counter(one[0] for one in answers)
+    right = sum(number for status, number in statuses.items() if status in wanted)
+    require(len(final) == right == each * CLIENTS, f"of {each * CLIENTS} posts: {dict(statuses)}")
+    return {"rate": right / seconds, "p50": final[right // 2], "p99": final[right * 99 // 100]}
 
 
 def cpu_seconds(process: psutil.Process) -> float:
@@ -127,54 +119,67 @@ def cpu_seconds(process: psutil.Process) -> float:
 def api_server(database: str, workers: int) -> Iterator[tuple[str, psutil.Process]]:
     """Run an api-server with a new database; yield its URL and the process that started it."""
     program = (
-        "import sys; from pathlib import Path; from tests.system.receiver_load import running_api_server\n"
+        "import json, sys; from pathlib import Path\n"
+        "from tests.system.receiver_load import running_api_server\n"
         "nobody = {'AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS': 'False'}\n"  # as in production
         "with running_api_server(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), **nobody) as server:\n"
-        "    print(server.url, flush=True); sys.stdin.read()"
+        "    print(json.dumps(server.url), file=lines, flush=True); sys.stdin.read()"
     )
+    apart = "import os, sys; lines = os.fdopen(os.dup(1), 'w'); os.dup2(2, 1)\n"  # imports may print
     with tempfile.TemporaryDirectory(prefix="telecom-bench-") as home:
         where = database or f"sqlite:///{home}/airflow.db"
         environment = {**os.environ, "PYTHONPATH": str(ROOT), "AIRFLOW_HOME": home}
         environment["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"] = where
-        with subprocess.Popen(
-            [sys.executable, "-c", program, home, where, str(workers)],
-            env=environment,
-            cwd=ROOT,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        ) as process:
-            assert process.stdout is not None
-            try:
-                url = next(line.strip() for line in process.stdout if line.startswith("http://"))
-                yield url, psutil.Process(process.pid)
-            finally:
-                process.communicate("")
+        command = [sys.executable, "-c", apart + program, home, where, str(workers)]
+        with server(command, env=environment, cwd=ROOT) as (url, process):
+            yield url, psutil.Process(process.pid)
 
 
-def main() -> None:
-    """Print the figures."""
+def receiver(database: str, workers: int, quick: bool) -> list[Figure]:
+    """Post accepted and refused webhooks in turn."""
     from tests.system.services import running_postgres
 
-    arguments = argparse.ArgumentParser(description=__doc__)
-    arguments.add_argument("--posts", type=int, default=20_000)
-    arguments.add_argument("--only", choices=("sqlite", "postgresql"))
-    chosen = arguments.parse_args()
+    count = 600 if quick else 6_000
+    starts = iter(range(1_000_000, 100_000_000, 1_000_000))
     with ExitStack() as stack:
-        postgres = stack.enter_context(running_postgres()) if chosen.only != "sqlite" else None
-        for database, workers in (("sqlite", 1), ("postgresql", 2)):
-            if chosen.only not in (None, database):
-                continue
-            where = postgres.new_database("receiver") if postgres and database == "postgresql" else ""
-            with api_server(where, workers) as (url, server):
-                posted(url, 10 * CONNECTIONS, 0, "accepted")  # warm up
-                for kind in ("accepted", "refused"):
-                    before = cpu_seconds(server)
-                    found = posted(url, chosen.posts, 1_000_000, kind)
-                    cpu = (cpu_seconds(server) - before) / found["posts"]
-                    what = {"bench": "receiver", "database": database, "workers": workers, "kind": kind}
-                    print(json.dumps({**what, **found, "server_cpu_ms": round(1000 * cpu, 2)}), flush=True)
+        is_sqlite = database == "sqlite"
+        where = "" if is_sqlite else stack.enter_context(running_postgres()).new_database("receiver")
+        url, process = stack.enter_context(api_server(where, workers))
+        posted(url, 10 * CONNECTIONS, 0, "accepted")  # warm up
 
+        def post(kind: str) -> Sample:
+            before = cpu_seconds(process)
+            found = posted(url, count, next(starts), kind)
+            return {**found, "cpu": (cpu_seconds(process) - before) / count}
+
+        rounds = in_turn({"ours": partial(post, "accepted"), "refused": partial(post, "refused")})
+    name, title = f"receiver.{database}", f"{database}, {workers} worker{'s' if workers > 1 else ''}"
+    facts = {"posts": count, "workers": workers}
+    ms = {"scale": 1e3, **facts}
+    return [
+        figure(
+            f"{name}.rate",
+            f"Webhooks stored a second, {title}",
+            "webhooks/s",
+            rounds,
+            of="rate",
+            limit=500,
+            limit_of="ours",
+            more_is_better=True,
+            **facts,
+        ),
+        figure(f"{name}.cpu", f"A webhook at the server, {title}", "ms of CPU", rounds, **ms),
+        figure(f"{name}.p99", f"Answer to a webhook, 99th percentile, {title}", "ms", rounds, of="p99", **ms),
+        figure(
+            f"{name}.refused.cpu", f"A refused webhook, {title}", "ms of CPU", rounds, ours="refused", **ms
+        ),
+    ]
+
+
+CASES = {
+    "sqlite": partial(receiver, "sqlite", 1),
+    "postgresql": partial(receiver, "postgresql", 2),
+}
 
 if __name__ == "__main__":
-    main()
+    run(CASES, __doc__)
