@@ -17,11 +17,13 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, wait
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, ClassVar, TypedDict
 
 from airflow.sdk import BaseNotifier
 
+from airflow_provider_telecom.bulk.quiet_hours import QuietHours, zone_info
 from airflow_provider_telecom.calls.checks import in_range
 from airflow_provider_telecom.calls.errors import (
     TelecomError,
@@ -33,7 +35,7 @@ from airflow_provider_telecom.journal.idempotency_keys import IdempotencyKeys
 from airflow_provider_telecom.notifications.event import Event, event_from_context
 from airflow_provider_telecom.notifications.on_call import on_call_of
 from airflow_provider_telecom.notifications.recipients import check_count, first_recipients, parse_recipients
-from airflow_provider_telecom.tasks.literals import is_literal
+from airflow_provider_telecom.tasks.literals import check_if_literal, is_literal
 from airflow_provider_telecom.tasks.parameters import DeclaredParameters
 from airflow_provider_telecom.vendors.description import Vendor, import_from
 
@@ -56,7 +58,7 @@ class Outcome(StrEnum):
     SENT = "sent"
     SENT_BEFORE = "sent before"
     SUPPRESSED = "suppressed"
-    """It is over `max_per_hour`, and counted."""
+    """It is over `max_per_hour` or falls into quiet hours, and is counted."""
     UNKNOWN = "unknown"
     """The vendor may have received it. It is not sent again."""
     NOT_SENT = "not sent"
@@ -75,6 +77,8 @@ class Notification:
     fields: Mapping[str, Any]
     text: str
     links: Sequence[str]
+    quiet: str = ""
+    """Why nobody is alerted now; empty if that is not so."""
 
 
 class NotifierArguments(TypedDict, total=False):
@@ -84,6 +88,9 @@ class NotifierArguments(TypedDict, total=False):
     each_try: bool
     dedupe_key: str
     max_per_hour: int
+    quiet_hours: tuple[str, str] | str | None
+    timezone: str | None
+    urgent: bool
     deadline_seconds: float
     context: Context | None
 
@@ -101,16 +108,20 @@ class TelecomNotifier(DeclaredParameters, BaseNotifier, ABC):
     :param dedupe_key: with another value the same event is alerted once more.
     :param max_per_hour: alerts to one recipient through one connection in an hour. Further ones are
         suppressed and counted; the next alert says how many ("+7 more").
+    :param quiet_hours: local times at which nobody is alerted, such as `("22:00", "07:00")`. Alerts are held
+        back and counted as those over `max_per_hour`; they are not sent when the quiet hours end.
+    :param timezone: with `quiet_hours`: the IANA time zone of the recipients.
+    :param urgent: alert in quiet hours, too.
     :param deadline_seconds: how long the notifier may take. A message in progress may still arrive later.
         In the dag-processor all callbacks of a file share `dag_file_processor_timeout` (50 s).
     :param context: set by Airflow; leave it out.
 
     Airflow stores the `kwargs` of a deadline's callback with the Dag and shows them; use a template such as
     `{{ var.value.on_call }}` for numbers. A `SyncCallback` of a deadline can't write Variables: there nothing
-    is recorded.
+    is recorded. An alert that can't be recorded is sent in quiet hours, too.
     """
 
-    template_fields: Sequence[str] = ("conn_id", "dedupe_key")
+    template_fields: Sequence[str] = ("conn_id", "dedupe_key", "quiet_hours", "timezone")
     vendor: ClassVar[Vendor]
     recipients_field: ClassVar[str] = "msisdn"
 
@@ -121,6 +132,9 @@ class TelecomNotifier(DeclaredParameters, BaseNotifier, ABC):
         each_try: bool = False,
         dedupe_key: str = "",
         max_per_hour: int = 10,
+        quiet_hours: tuple[str, str] | str | None = None,
+        timezone: str | None = None,
+        urgent: bool = False,
         deadline_seconds: float = 30,
         context: Context | None = None,
     ) -> None:
@@ -128,10 +142,12 @@ class TelecomNotifier(DeclaredParameters, BaseNotifier, ABC):
         self.conn_id = conn_id or self.vendor.default_conn_id
         self.each_try, self.dedupe_key = each_try, dedupe_key
         self.max_per_hour, self.deadline_seconds = max_per_hour, deadline_seconds
+        self.quiet_hours, self.timezone, self.urgent = quiet_hours, timezone, urgent
         self._is_parsing = context is None  # else it is called already, where an error would get in the way
         if self._is_parsing:
             in_range("max_per_hour", max_per_hour, 1, 1000)
             in_range("deadline_seconds", int(deadline_seconds), 1, MAX_DEADLINE_SECONDS)
+            self._check_quiet_hours()
 
     def _update_context(self, context: Context) -> Context:
         """Return the context unchanged. Other callbacks get it too; they must not see the numbers."""
@@ -192,7 +208,11 @@ class TelecomNotifier(DeclaredParameters, BaseNotifier, ABC):
         recipient = self._recipient(hook, given)
         key = self._key(notification, recipient)
         deduplicator = Deduplicator(hook.conn_id, hook.account_key, recipient, shared=shared)
-        claim = deduplicator.claim(key, self.max_per_hour, ends_at - time.monotonic())
+        claim = None
+        if notification.quiet:
+            claim = deduplicator.hold_back(key, notification.quiet, ends_at - time.monotonic())
+        if claim is None:
+            claim = deduplicator.claim(key, self.max_per_hour, ends_at - time.monotonic())
         if not claim.granted:
             log.log(claim.level, "%s: alert to a recipient suppressed: %s", type(self).__name__, claim.reason)
             return Outcome.SENT_BEFORE if claim.level == logging.INFO else Outcome.SUPPRESSED
@@ -231,10 +251,11 @@ class TelecomNotifier(DeclaredParameters, BaseNotifier, ABC):
         fields = {
             name: self._render_field(name, known, env)
             for name in self.template_fields
-            if name not in ("text", self.recipients_field)
+            if name not in ("text", "quiet_hours", "timezone", self.recipients_field)
         }
         fields[self.recipients_field] = self._render_recipients(event, known, env)
-        return Notification(event, fields, self._render_text(known, env, event.summary), links)
+        text, quiet = self._render_text(known, env, event.summary), self._quiet(known, env)
+        return Notification(event, fields, text, links, quiet)
 
     def _render_field(self, name: str, context: Context, env: jinja2.Environment) -> Any:
         try:
@@ -260,6 +281,29 @@ class TelecomNotifier(DeclaredParameters, BaseNotifier, ABC):
     def _render_text(self, context: Context, env: jinja2.Environment, summary: str) -> str:
         """Return the text, or the summary if there is none or its template fails."""
         return summary
+
+    def _quiet(self, context: Context, env: jinja2.Environment) -> str:
+        """Return why nobody is alerted now. Quiet hours with a mistake hold nothing back."""
+        if self.quiet_hours is None or self.urgent:
+            return ""
+        try:
+            hours = QuietHours.parse(self._render_field("quiet_hours", context, env))
+            zone = zone_info(str(self._render_field("timezone", context, env)))
+        except TelecomInputError as error:
+            log.error("%s: the alert is sent without quiet hours: %s", type(self).__name__, safe_text(error))
+            return ""
+        now = datetime.now(UTC)
+        return "" if hours.is_open([zone.key], now) else f"quiet hours {hours} in {zone.key}"
+
+    def _check_quiet_hours(self) -> None:
+        """Raise TelecomInputError for what is wrong with them, if it is known when the Dag is parsed."""
+        if not isinstance(self.urgent, bool):
+            raise TelecomInputError("urgent", "must be True or False")
+        if (self.quiet_hours is None) != (self.timezone is None):
+            missing, given = ("timezone", "quiet_hours")[:: 1 if self.timezone is None else -1]
+            raise TelecomInputError(missing, f"is needed with {given}")
+        check_if_literal(self.quiet_hours, QuietHours.parse)
+        check_if_literal(self.timezone, zone_info)
 
     def _check_literal_recipients(self, recipients: object) -> None:
         """Raise TelecomInputError for invalid recipients, if they are known when the Dag is parsed."""

@@ -96,6 +96,21 @@ class Deduplicator:
             suppressed, record.suppressed = record.suppressed, {}
             return Claim(True, suppressed=suppressed)
 
+    def hold_back(self, key: str, reason: str, lock_timeout: float) -> Claim | None:
+        """Record the alert as suppressed, and return a claim that is not granted.
+
+        Returns None if other processes can't know of it, so that no later alert would count it.
+        """
+        now, name = int(time.time()), self._hash(key)
+        with self._locked(lock_timeout):
+            store, record = self._load()
+            if name in record.sent:
+                return Claim(False, "sent before")
+            record.suppressed[name] = now
+            if store is _memory or not self._save(store, record.to_text(now)):
+                return None
+            return Claim(False, f"{reason}, {len(record.suppressed)} suppressed since", logging.WARNING)
+
     def release(self, key: str, claim: Claim, lock_timeout: float) -> None:
         """Remove the record of an alert that certainly was not sent."""
         with self._record(lock_timeout) as (record, _):
@@ -145,15 +160,17 @@ class Deduplicator:
                 )
         return _memory, own
 
-    def _save(self, store: InMemoryStore, text: str) -> None:
+    def _save(self, store: InMemoryStore, text: str) -> bool:
+        """Return whether the record is in `store`, and not only in the memory of this process."""
         try:
             store.save(self._name, text)
         except Exception as error:
             _log_fallback(error)
             _memory.save(self._name, text)
-        else:
-            if store is _variables:
-                _memory.save(self._name, "")
+            return False
+        if store is _variables:
+            _memory.save(self._name, "")
+        return True
 
 
 def _log_fallback(error: Exception) -> None:

@@ -13,7 +13,7 @@ from concurrent.futures import Future
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 from airflow_provider_telecom.calls.checks import non_blank
 from airflow_provider_telecom.calls.errors import TelecomInputError
@@ -45,9 +45,6 @@ class OnCall(dict[str, Any]):
 
     All parameters are templates. It is a dict, so that Airflow can store it with a deadline.
     """
-
-    now: ClassVar[Callable[[], datetime]] = staticmethod(partial(datetime.now, UTC))
-    """The time. Tests replace it."""
 
     def __init__(
         self,
@@ -84,7 +81,7 @@ class OnCall(dict[str, Any]):
             given = {name: render(self[name]) for name in ("path", "variable", "tags") if name in self}
             plan = Plan(_within(READ_SECONDS, partial(_plan_text, given)), check)
             tags, owners = (given["tags"], ()) if "tags" in given else (event.tags, event.owners)
-            found = plan.find(tags, owners, type(self).now())
+            found = plan.find(tags, owners, datetime.now(UTC))
         except TelecomInputError as error:
             found.problems.append(error.rule if error.field == "on_call" else f"{error.field}: {error.rule}")
         except Exception as error:
