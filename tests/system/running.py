@@ -273,6 +273,11 @@ def celery_worker(deployment: RunningAirflow, name: str, concurrency: int) -> Ab
     return _component(deployment, _worker(name, concurrency))
 
 
+def component(deployment: RunningAirflow, name: str) -> AbstractContextManager[None]:
+    """Run a component that was killed once more."""
+    return _component(deployment, (name,))
+
+
 def kill_component(deployment: RunningAirflow, name: str) -> None:
     """End a component and all processes of its session by SIGKILL."""
     process = deployment.processes.pop(name)

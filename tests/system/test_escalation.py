@@ -1,0 +1,157 @@
+"""Escalations in a real Airflow: through restarts, to a person's answer, and to recovery."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import ExitStack
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+
+from tests.system.running import RunningAirflow, Shape, component, kill_component, running_airflow
+
+pytestmark = [pytest.mark.system, pytest.mark.xdist_group("airflow")]
+SHARED = """
+from datetime import timedelta
+from airflow_provider_telecom.notifications.escalation import EscalatingNotifier
+from airflow_provider_telecom.notifications.kyivstar_open_telecom import KyivstarSmsNotifier
+from airflow_provider_telecom.notifications.kyivstar_fmc import KyivstarFmcCallNotifier
+
+CALL = KyivstarFmcCallNotifier(msisdn="380670000201", calling_number="380670000100")
+on_call = EscalatingNotifier(
+    KyivstarSmsNotifier(msisdn="380670000200", sender="messagedesk"),
+    then=[(timedelta(minutes=1), CALL)],
+    dag_id="alerts",
+    poll_interval=5,
+    keep_open=timedelta(minutes=1),
+)
+"""
+DAGS = """
+from airflow.sdk import DAG, task
+from escalation_shared import on_call
+
+for dag_id in ("first", "second", "third"):
+    with DAG(dag_id, schedule=None, on_failure_callback=on_call if dag_id == "third" else None) as dag:
+        @task(on_failure_callback=on_call if dag_id != "third" else None)
+        def load():
+            raise RuntimeError("boom")
+        load()
+"""
+ESCALATION = """
+from escalation_shared import on_call
+
+dag = on_call.dag()
+"""
+
+
+@pytest.fixture(scope="module")
+def airflow(
+    telecom_simulator_server: Any, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[RunningAirflow]:
+    home, dags = tmp_path_factory.mktemp("airflow"), tmp_path_factory.mktemp("dags")
+    (dags / "escalation_shared.py").write_text(SHARED)
+    (dags / "jobs.py").write_text(DAGS)
+    (dags / "escalation.py").write_text(ESCALATION)
+    environment = telecom_simulator_server.environment()
+    with running_airflow(home, dags, Shape(parallelism=2), **environment) as deployment:
+        yield deployment
+
+
+RUNS = "select run_id, state from dag_run where dag_id = 'alerts' order by id"
+STATE = "select state from task_instance where dag_id = 'alerts' and run_id = :run_id"
+OPEN = "select count(*) from variable where key like 'telecom_alert.%.open.%'"
+
+
+def sms(simulator: Any) -> list[str]:
+    return [effect.facts["text"] for effect in simulator.state.ledger.of("kyivstar_open_telecom", "sms")]
+
+
+def calls(simulator: Any) -> int:
+    return len(simulator.state.ledger.of("kyivstar_fmc", "call"))
+
+
+def new_incident(airflow: RunningAirflow, before: set[str]) -> str:
+    """Wait until a new run waits for an answer, and return its id."""
+
+    def found() -> list[str]:
+        return [
+            run_id
+            for run_id, _ in airflow.rows(RUNS)
+            if run_id not in before and airflow.value(STATE, run_id=run_id) == "deferred"
+        ]
+
+    assert airflow.wait_until(found), f"{airflow.rows(RUNS)}\n{airflow.task_logs('alerts')[-3000:]}"
+    return found()[0]
+
+
+def runs(airflow: RunningAirflow) -> set[str]:
+    return {run_id for run_id, _ in airflow.rows(RUNS)}
+
+
+def ended(airflow: RunningAirflow, run_id: str) -> str:
+    """Wait until a run of the escalation has ended, and return its state."""
+    reached = airflow.wait_until(lambda: airflow.state("alerts", run_id) in ("success", "failed"))
+    assert reached, airflow.task_logs("alerts", run_id)[-3000:]
+    return airflow.state("alerts", run_id)
+
+
+def outcome(airflow: RunningAirflow, run_id: str) -> dict[str, Any]:
+    path = f"/api/v2/dags/alerts/dagRuns/{run_id}/taskInstances/escalate/xcomEntries/return_value"
+    value = airflow.ask(quote(path))["value"]
+    found: dict[str, Any] = json.loads(value) if isinstance(value, str) else value
+    return found
+
+
+def test_a_person_ends_it_and_nobody_is_called(airflow: RunningAirflow, telecom_simulator: Any) -> None:
+    """The callback is that of a Dag, in the dag-processor."""
+    before = runs(airflow)
+    airflow.start_run("third", "answered")
+    run_id = new_incident(airflow, before)
+    path = f"/api/v2/dags/alerts/dagRuns/{quote(run_id)}/taskInstances/escalate/-1/hitlDetails"
+    detail = airflow.ask(path)
+    assert detail["subject"] == "1 run of 1 Dag failed"
+    airflow.ask(path, {"chosen_options": ["Acknowledge"], "params_input": {}}, method="PATCH")
+    assert ended(airflow, run_id) == "success", airflow.task_logs("alerts", run_id)[-3000:]
+    found = outcome(airflow, run_id)
+    assert (found["outcome"], found["alerts"]) == ("acknowledged", 1)
+    assert found["by"]
+    (text,) = sms(telecom_simulator)
+    assert "third failed" in text
+    assert calls(telecom_simulator) == 0
+    assert airflow.wait_until(lambda: not airflow.value(OPEN))
+
+
+def test_it_ends_by_itself_when_the_task_is_marked_as_success(
+    airflow: RunningAirflow, telecom_simulator: Any
+) -> None:
+    before = runs(airflow)
+    airflow.start_run("first", "recovers")
+    run_id = new_incident(airflow, before)
+    path = "/api/v2/dags/first/dagRuns/recovers/taskInstances/load"
+    airflow.ask(path, {"new_state": "success"}, method="PATCH")
+    assert ended(airflow, run_id) == "success", airflow.task_logs("alerts", run_id)[-3000:]
+    assert outcome(airflow, run_id) == {"outcome": "recovered", "alerts": 1}
+    assert (len(sms(telecom_simulator)), calls(telecom_simulator)) == (1, 0)
+
+
+def test_it_escalates_after_a_restart_of_scheduler_and_triggerer(
+    airflow: RunningAirflow, telecom_simulator: Any
+) -> None:
+    before = runs(airflow)
+    for dag_id in ("first", "second"):
+        airflow.start_run(dag_id, "restart")
+    run_id = new_incident(airflow, before)
+    assert airflow.wait_until(lambda: len(sms(telecom_simulator)) == 2)
+    assert calls(telecom_simulator) == 0
+    with ExitStack() as stack:
+        for name in ("scheduler", "triggerer"):
+            kill_component(airflow, name)
+        for name in ("scheduler", "triggerer"):
+            stack.enter_context(component(airflow, name))
+        assert airflow.wait_until(lambda: calls(telecom_simulator)), airflow.task_logs("alerts", run_id)
+        assert ended(airflow, run_id) == "failed", "nobody has acknowledged it"
+        assert airflow.wait_until(lambda: not airflow.value(OPEN))
+    assert (len(sms(telecom_simulator)), calls(telecom_simulator)) == (2, 1)
+    assert runs(airflow) == before | {run_id}, "all alerts are one incident"
