@@ -40,6 +40,10 @@ class AlertFacts:
     run_id: str
     task_id: str = ""
     map_index: int = -1
+    try_number: int = 0
+    """Of an approval: each try asks anew."""
+    tags: Sequence[str] = ()
+    owners: Sequence[str] = ()
 
     @property
     def sort(self) -> str:
@@ -53,7 +57,8 @@ class AlertFacts:
     @property
     def event(self) -> str:
         """The hash of the event: equal for the same failure, whichever process reports it."""
-        return fingerprint([*asdict(self).values()])[:16]
+        which = (self.kind, self.dag_id, self.run_id, self.task_id, self.map_index, self.try_number)
+        return fingerprint(which)[:16]
 
 
 class OpenAlert(NamedTuple):

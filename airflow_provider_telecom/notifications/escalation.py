@@ -166,7 +166,9 @@ def is_told(delivery: Delivery) -> bool:
 
 
 def _facts(event: Event) -> AlertFacts:
-    return AlertFacts(event.kind, event.dag_id, event.run_id, event.task_id, event.map_index)
+    attempt = event.try_number if event.is_approval else 0
+    place = (event.kind, event.dag_id, event.run_id, event.task_id, event.map_index, attempt)
+    return AlertFacts(*place, tags=event.tags, owners=event.owners)
 
 
 def _notifier(field: str, given: object) -> TelecomNotifier:

@@ -46,7 +46,7 @@ ACKNOWLEDGE = "Acknowledge"
 TASK_ID = "escalate"
 RETRY_SECONDS, MAX_TRIES = 300.0, 3
 _FIXED = ("dag_id", "schedule", "catchup", "max_active_runs")
-_SHOWN_ALERTS = 20
+_SHOWN_ALERTS, _READ_ALERTS = 20, 50
 _DOC = """Escalates the alerts of an `EscalatingNotifier`. A run is an incident: it ends when somebody answers
 "Acknowledge" on its page of required actions, or when all that has failed has recovered."""
 
@@ -169,7 +169,7 @@ class EscalateOperator(HITLOperator):
             step, last_at = self._next_step(journal, incident, _untold(alerts, found))
             if step is None or step.due > time.time():
                 break
-            self._make(context, journal, incident, step, _text(found, recovery, incident, step))
+            self._make(context, journal, incident, step, found, recovery)
         if step is not None:
             self._wait(journal, incident, ti_id, step.due, None)
         closes_at = last_at + self.notifier.keep_open.total_seconds()
@@ -245,17 +245,38 @@ class EscalateOperator(HITLOperator):
             journal.write(name, entry)
         return _Attempt(*(entry.facts[field] for field in ("at", "tries", "told")))
 
-    def _make(self, context: Context, journal: Journal, incident: _Incident, step: _Step, text: str) -> None:
+    def _make(
+        self,
+        context: Context,
+        journal: Journal,
+        incident: _Incident,
+        step: _Step,
+        found: Sequence[OpenAlert],
+        recovery: Recovery,
+    ) -> None:
         """Send the message of a step; it is recorded before and after."""
-        facts = {"at": time.time(), "tries": step.tries + 1}
-        journal.write_intent(step.name, Entry(State.INTENT, incident.id, facts))
+        record = {"at": time.time(), "tries": step.tries + 1}
+        journal.write_intent(step.name, Entry(State.INTENT, incident.id, record))
         ti = context["ti"]
-        event = IncidentEvent(step.name, ti.dag_id, ti.run_id, ti.task_id, text=text, incident=incident.id)
+        known = [facts for alert in found[:_READ_ALERTS] if (facts := recovery.facts_of(alert))]
+        event = IncidentEvent(
+            step.name,
+            ti.dag_id,
+            ti.run_id,
+            ti.task_id,
+            tags=tuple(sorted({tag for facts in known for tag in facts.tags})),
+            owners=tuple(sorted({owner for facts in known for owner in facts.owners})),
+            text=_text(found, recovery, incident, step),
+            incident=incident.id,
+        )
         own: Any = {**context, EVENT_KEY: event}
         ends_at = time.monotonic() + step.notifier.deadline_seconds
         delivery = step.notifier.deliver(own, ends_at)
-        told = is_told(delivery) or bool(delivery[Outcome.SUPPRESSED])
-        journal.write(step.name, Entry(State.DONE, incident.id, {**facts, "told": told}))
+        told, is_held_back = is_told(delivery), bool(delivery[Outcome.SUPPRESSED])
+        if is_held_back and not told and step.name == "summary":
+            record["tries"] = step.tries  # by the cap or by quiet hours: it is sent when they allow it
+        told |= is_held_back and step.name != "summary"
+        journal.write(step.name, Entry(State.DONE, incident.id, {**record, "told": told}))
         outcomes = ", ".join(f"{outcome}: {count}" for outcome, count in delivery.items())
         log.info("%s by %s: %s", step.name, type(step.notifier).__name__, outcomes)
 
@@ -312,7 +333,7 @@ def _text(found: Sequence[OpenAlert], recovery: Recovery, incident: _Incident, s
 
 
 def _event(facts: AlertFacts) -> Event:
-    return Event(facts.kind, facts.dag_id, facts.run_id, facts.task_id, facts.map_index)
+    return Event(facts.kind, facts.dag_id, facts.run_id, facts.task_id, facts.map_index, facts.try_number)
 
 
 def _untold(alerts: OpenAlerts, found: Sequence[OpenAlert]) -> bool:

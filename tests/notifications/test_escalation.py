@@ -2,19 +2,36 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import logging
+import time
+import uuid
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from airflow.sdk import DAG
-from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+from airflow.sdk import DAG, AsyncCallback
+from airflow.sdk.exceptions import (
+    AirflowFailException,
+    AirflowRuntimeError,
+    AirflowSkipException,
+    ErrorType,
+)
+from airflow.sdk.execution_time import comms
+from airflow.triggers.callback import CallbackTrigger
 from pytest_mock import MockerFixture
 
 from airflow_provider_telecom.calls.errors import TelecomInputError
+from airflow_provider_telecom.journal.open_alerts import OpenAlert, OpenAlerts
 from airflow_provider_telecom.notifications.escalation import EscalatingNotifier
+from airflow_provider_telecom.notifications.escalation_dag import describe
+from airflow_provider_telecom.notifications.event import EVENT_KEY, Event
 from airflow_provider_telecom.notifications.kyivstar_fmc import KyivstarFmcCallNotifier
 from airflow_provider_telecom.notifications.kyivstar_open_telecom import KyivstarSmsNotifier
+from airflow_provider_telecom.notifications.on_call import OnCall
+from airflow_provider_telecom.triggers.incident import IncidentTrigger, OpenAlertsTrigger, Recovery
+from airflow_provider_telecom.vendors.description import import_from
 from tests.notifications.contexts import NUMBER, OTHER, RUN_ID, in_worker, of_deadline, sent
 from tests.notifications.deployment import MINUTES, STARTED, Deployment, EscalationRun, on_call
 
@@ -417,3 +434,238 @@ class TestEvents:
         assert len(texts(telecom_simulator)) == 1
         assert airflow.variables == {}
         assert "use AsyncCallback" in caplog.text
+
+    def test_a_deadline_in_the_triggerer_escalates_until_its_run_ends(
+        self, airflow: Deployment, telecom_simulator: Any, time_machine: Any
+    ) -> None:
+        """By a function of the user's module: Airflow stores only its path and JSON."""
+        airflow.runs["nightly", RUN_ID] = "running"
+        callback = AsyncCallback(f"{__name__}.missed")
+        trigger = CallbackTrigger(callback.path, {**callback.kwargs, "context": of_deadline()})
+
+        async def run() -> list[Any]:
+            return [event.payload async for event in trigger.run()]
+
+        assert asyncio.run(run())[-1] == {"state": "success", "body": None}
+        assert "missed its deadline" in texts(telecom_simulator)[0]
+        waiting = EscalationRun(on_call())
+        waiting.go()
+        (asked,) = airflow.asked.values()
+        assert asked.subject == "1 deadline missed"
+        time_machine.move_to(STARTED + 10 * MINUTES, tick=False)
+        waiting.go_on()
+        assert calls(telecom_simulator) == 1
+        airflow.runs["nightly", RUN_ID] = "failed"
+        assert waiting.go_on() == "recovered"
+
+    @pytest.mark.parametrize("state", ["success", "running", "queued"])
+    def test_a_run_that_failed_recovers(
+        self, airflow: Deployment, telecom_simulator: Any, state: str
+    ) -> None:
+        context: Any = {"dag": DAG("nightly", schedule=None), "run_id": RUN_ID, "reason": "timed_out"}
+        on_call()(context)
+        airflow.runs["nightly", RUN_ID] = "failed"
+        run = EscalationRun(on_call())
+        run.go()
+        assert run.go_on() is None
+        airflow.runs["nightly", RUN_ID] = state
+        assert run.go_on() == "recovered"
+
+    def test_an_approval_escalates_until_it_is_answered(
+        self, airflow: Deployment, telecom_simulator: Any, time_machine: Any
+    ) -> None:
+        def asks(attempt: int) -> Any:
+            event = Event("approval", "payouts", RUN_ID, "approve", try_number=attempt, subject="Pay 500?")
+            return {EVENT_KEY: event}
+
+        notifier = on_call(then=[(10 * MINUTES, KyivstarSmsNotifier(msisdn=THIRD))])
+        airflow.tasks["payouts", RUN_ID, "approve", -1] = "awaiting_input"
+        for attempt in (1, 1, 2):
+            notifier(asks(attempt))
+        assert [text.split(" https")[0] for text in texts(telecom_simulator)] == ["Pay 500?", "Pay 500?"]
+        run = EscalationRun(notifier)
+        run.go()
+        (asked,) = airflow.asked.values()
+        assert asked.subject == "2 approvals waiting"
+        time_machine.move_to(STARTED + 10 * MINUTES, tick=False)
+        run.go_on()
+        last = texts(telecom_simulator)[-1]
+        assert last.startswith("Airflow: not acknowledged for 10 min: 2 approvals waiting https://")
+        assert run.go_on() is None
+        airflow.tasks["payouts", RUN_ID, "approve", -1] = "success"
+        assert run.go_on() == "recovered"
+
+    def test_a_retried_task_and_its_end_are_two_messages_of_one_incident(
+        self, airflow: Deployment, telecom_simulator: Any, time_machine: Any
+    ) -> None:
+        notifier = on_call(first=KyivstarSmsNotifier(msisdn=NUMBER, each_try=True))
+        airflow.tasks["nightly", RUN_ID, "load", -1] = "up_for_retry"
+        notifier(in_worker(state="up_for_retry", max_tries=1))
+        run = EscalationRun(notifier)
+        run.go()
+        airflow.tasks["nightly", RUN_ID, "load", -1] = "failed"
+        notifier(in_worker(try_number=2, max_tries=1))
+        assert len(texts(telecom_simulator)) == 2
+        time_machine.move_to(STARTED + 10 * MINUTES, tick=False)
+        run.go_on()
+        assert calls(telecom_simulator) == 1
+
+    def test_the_same_failure_again_is_not_sent_again_but_escalates_again(
+        self, airflow: Deployment, telecom_simulator: Any, time_machine: Any
+    ) -> None:
+        """A task that was cleared and fails again: the first message is once per failure, as ever."""
+        notifier = on_call()
+        notifier(failed(airflow))
+        run = EscalationRun(notifier)
+        airflow.tasks["nightly", RUN_ID, "load", -1] = "success"
+        run.go()
+        assert run.result["outcome"] == "recovered"
+        time_machine.move_to(STARTED + 30 * MINUTES, tick=False)
+        notifier(failed(airflow))
+        assert len(texts(telecom_simulator)) == 1
+        again = EscalationRun(notifier, "asset_triggered__2")
+        again.go()
+        time_machine.move_to(STARTED + 40 * MINUTES, tick=False)
+        again.go_on()
+        assert calls(telecom_simulator) == 1
+
+    def test_the_recipients_on_call_are_those_of_the_failed_dags(
+        self, airflow: Deployment, telecom_simulator: Any, time_machine: Any
+    ) -> None:
+        plan = {
+            "people": {"olena": THIRD, "ivan": OTHER},
+            "tags": {"billing": ["olena"]},
+            "default": ["ivan"],
+        }
+        airflow.variables["plan"] = json.dumps(plan)
+        step = KyivstarSmsNotifier(msisdn=OnCall(variable="plan"))
+        notifier = on_call(then=[(10 * MINUTES, step)])
+        with DAG("nightly", schedule=None, tags=["billing"]) as dag:
+            pass
+        airflow.tasks["nightly", RUN_ID, "load", -1] = "failed"
+        notifier(in_worker(dag=dag))
+        run = EscalationRun(notifier)
+        run.go()
+        time_machine.move_to(STARTED + 10 * MINUTES, tick=False)
+        run.go_on()
+        assert sent(telecom_simulator, "kyivstar_open_telecom")[-1]["msisdn"] == THIRD.lstrip("+")
+
+    def test_in_quiet_hours_the_summary_is_sent_when_they_end(
+        self, airflow: Deployment, telecom_simulator: Any, time_machine: Any
+    ) -> None:
+        first = KyivstarSmsNotifier(msisdn=NUMBER, quiet_hours=("08:00", "08:30"), timezone="UTC")
+        notifier = on_call(first=first)
+        notifier(failed(airflow))
+        assert texts(telecom_simulator) == []
+        run = EscalationRun(notifier)
+        run.go()
+        for minute in (10, 15, 20, 25):
+            time_machine.move_to(STARTED + minute * MINUTES, tick=False)
+            run.go_on()
+        assert texts(telecom_simulator) == []
+        assert calls(telecom_simulator) == 1
+        time_machine.move_to(STARTED + 30 * MINUTES, tick=False)
+        run.go_on()
+        (text,) = texts(telecom_simulator)
+        assert text.startswith("Airflow: nightly.load failed in run")
+
+
+async def missed(context: Any) -> None:
+    """What a user writes for the deadline of a Dag."""
+    await on_call().async_notify(context)
+
+
+class TestTriggers:
+    def events(self, trigger: Any, most: int = 1) -> list[Any]:
+        async def run() -> list[Any]:
+            found = []
+            async for event in trigger.run():
+                found.append(event.payload)
+                if len(found) == most:
+                    break
+            return found
+
+        return asyncio.run(run())
+
+    def test_an_open_alert_starts_the_dag(self, airflow: Deployment, time_machine: Any) -> None:
+        dag = on_call().dag()
+        (asset,) = dag.schedule
+        (watcher,) = asset.watchers
+        path, kwargs = watcher.trigger.serialize()
+        trigger = import_from(path)(**kwargs)
+        assert trigger._waiting() == frozenset()
+        on_call()(failed(airflow))
+        assert self.events(trigger) == [{"open": 1}]
+        airflow.active_runs = 1
+        assert trigger._waiting() == frozenset(), "a run handles it"
+        assert dag.max_active_runs == 1
+
+    def test_it_emits_once_for_the_same_alerts(self, airflow: Deployment, mocker: Any) -> None:
+        on_call()(failed(airflow))
+        trigger = OpenAlertsTrigger(dag_id="alerts", poll_interval=0)
+        looked = 0
+
+        def waiting() -> frozenset[str]:
+            nonlocal looked
+            looked += 1
+            if looked == 3:
+                raise AirflowRuntimeError(comms.ErrorResponse(error=ErrorType.API_SERVER_ERROR))
+            return frozenset({"a"} if looked < 5 else {"a", "b"})
+
+        mocker.patch.object(trigger, "_waiting", waiting)
+        assert self.events(trigger, 2) == [{"open": 1}, {"open": 2}]
+        assert looked == 5
+
+    def test_while_no_alert_is_open_it_makes_one_request(self, airflow: Deployment) -> None:
+        OpenAlertsTrigger(dag_id="alerts", poll_interval=5)._waiting()
+        assert [type(request).__name__ for request in airflow.requests] == ["GetVariableKeys"]
+
+    def test_a_step_is_due_even_if_airflow_does_not_answer(
+        self, airflow: Deployment, time_machine: Any, mocker: Any, caplog: Any
+    ) -> None:
+        mocker.patch.object(Deployment, "send", side_effect=OSError)
+        arguments = {"dag_id": "alerts", "ti_id": str(uuid.uuid4()), "summary_at": None, "new_after": None}
+        due = time.time() - 1
+        trigger = IncidentTrigger(**arguments, wake_at=due, poll_interval=5, first_poll_delay=0)
+        assert self.events(trigger) == [{"reason": "due"}]
+        assert "cannot be read" in caplog.text
+
+    def test_a_wait_polls_with_few_requests(self, airflow: Deployment, time_machine: Any) -> None:
+        notifier = on_call(first=KyivstarSmsNotifier(msisdn=NUMBER, max_per_hour=100))
+        for place in range(60):
+            notifier(failed(airflow, place=place))
+        run = EscalationRun(notifier)
+        run.go()
+        recovery = Recovery(OpenAlerts("alerts"))
+        alerts = recovery.alerts.list()
+        assert not recovery.is_complete(alerts)
+        airflow.requests.clear()
+        assert not recovery.is_complete(alerts)
+        assert len(airflow.requests) == 1
+        for place in range(60):
+            airflow.tasks["nightly", RUN_ID, "load", place] = "success"
+        airflow.requests.clear()
+        assert recovery.is_complete(alerts)
+        assert len(airflow.requests) == 3, "all of a task at once"
+
+
+class TestWords:
+    @pytest.mark.parametrize(
+        ("sorts", "dags", "seconds", "text"),
+        [
+            ("t", 1, 0, "1 task of 1 Dag failed"),
+            ("t" * 12, 3, 600, "12 tasks of 3 Dags failed in 10 minutes"),
+            ("ttrr", 2, 61, "2 tasks and 2 runs of 2 Dags failed in 2 minutes"),
+            ("tdda", 1, 0, "1 task of 1 Dag failed, 2 deadlines missed, 1 approval waiting"),
+            ("aa", 1, 100, "2 approvals waiting"),
+        ],
+    )
+    def test_what_is_open(self, sorts: str, dags: int, seconds: int, text: str) -> None:
+        names = {"t": "task", "r": "run", "d": "deadline", "a": "approval"}
+        alerts = [
+            OpenAlert(
+                "", seconds * place / max(1, len(sorts) - 1), names[sort], str(place % dags), str(place)
+            )
+            for place, sort in enumerate(sorts)
+        ]
+        assert describe(alerts) == text

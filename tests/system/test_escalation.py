@@ -40,6 +40,7 @@ for dag_id in ("first", "second", "third"):
         load()
 """
 ESCALATION = """
+# Airflow reads only files with the words "airflow" and "dag".
 from escalation_shared import on_call
 
 dag = on_call.dag()
