@@ -87,7 +87,8 @@ test-lowest: $(READY_RELEASE)
 fuzz: $(READY)
 	TELECOM_FUZZ_ANSWERS=50000 $(BIN)/pytest tests/fuzz
 
-chaos: $(READY)
+chaos: $(READY_SYSTEM)
+	scripts/install_services.sh
 	@$(BIN)/python -m tests.chaos $(CHAOS)
 
 # `make bench ONLY="sends polls:cpu"` measures these alone.

@@ -33,6 +33,7 @@ from benchmarks.measuring import machine  # noqa: E402 - the same
 from tests.chaos.processes import DiskFullError, HungError, KillingProcess  # noqa: E402 - the same
 from tests.chaos.scenario import ChaosError, Scenario, Seed, SeedError, World, play  # noqa: E402 - the same
 from tests.chaos.scenarios import SCENARIOS  # noqa: E402 - the same
+from tests.system.services import MissingServiceError  # noqa: E402 - the same
 
 BROKEN, WRONG_ARGUMENTS, NO_FIGURES = 1, 2, 3
 
@@ -54,7 +55,7 @@ def main(arguments: Sequence[str]) -> int:
         return _failed(BROKEN, str(error))
     except SeedError as error:
         return _failed(WRONG_ARGUMENTS, str(error))
-    except (DiskFullError, HungError) as error:
+    except (DiskFullError, HungError, MissingServiceError) as error:
         return _failed(NO_FIGURES, f"{error}\nNo figures: this run proves nothing.")
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
@@ -118,6 +119,9 @@ def _play_part(chosen: Sequence[Scenario], given: argparse.Namespace, folder: Pa
     """Play this process's share of the rounds, and print the figures of each scenario."""
     part, parts = map(int, given.part.split("/"))
     logging.disable(logging.CRITICAL)
+    answers = os.fdopen(os.dup(1), "w")
+    with Path(os.devnull).open("w") as nowhere:
+        os.dup2(nowhere.fileno(), 1)  # Airflow's warnings go to standard output
     simulator = Simulator()
     simulator.start()
     try:
@@ -125,7 +129,7 @@ def _play_part(chosen: Sequence[Scenario], given: argparse.Namespace, folder: Pa
             world = World(simulator, folder, processes)
             for each in chosen:
                 figures = play(each, given.seed, world, _wanted(each, given.scale, parts), part, parts)
-                print(json.dumps({"scenario": each.name, **figures}), flush=True)
+                print(json.dumps({"scenario": each.name, **figures}), flush=True, file=answers)
     finally:
         simulator.stop()
 

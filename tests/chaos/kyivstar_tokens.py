@@ -7,6 +7,7 @@ bulk operator sends in threads; another form sends by a hook in one event loop, 
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 import threading
 from collections import Counter
@@ -16,13 +17,16 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from airflow_provider_telecom.calls.errors import TelecomError
+from airflow_provider_telecom.hooks.base import forget_clients
 from airflow_provider_telecom.hooks.kyivstar_open_telecom import KyivstarOpenTelecomHook
 from airflow_provider_telecom.operators.kyivstar_open_telecom import KyivstarSendBulkSmsOperator
 from airflow_provider_telecom.simulator.kyivstar_open_telecom.state import TOKEN_SECONDS, VendorState
+from tests.chaos.scenario import Round, Scenario
 from tests.running import Run
 
 VENDOR = "kyivstar_open_telecom"
 FIRST_NUMBER = 380670000000
+MESSAGES_PER_ROUND, ENDS_PER_ROUND = 2500, 5
 
 
 @dataclass
@@ -128,3 +132,18 @@ def violations(batch: Batch) -> list[str]:
     if batch.renewals > batch.ends + 1:
         wrong.append(f"{batch.renewals} tokens for {batch.ends} ends of a token")
     return wrong
+
+
+def play(round_: Round) -> dict[str, float]:
+    """Send a batch in threads, or in one event loop, and return what happened."""
+    preset = round_.dice.choice(("default", "opposite"))
+    simulator = round_.fresh(preset)
+    os.environ.update(round_.environment())
+    forget_clients()
+    send = (send_in_threads, send_in_one_loop)[round_.number % 2]
+    batch = send(simulator, MESSAGES_PER_ROUND, ENDS_PER_ROUND, round_.dice.randrange(1 << 30))
+    round_.expect(not (wrong := violations(batch)), "\n".join(wrong))
+    return {"messages": batch.messages, "ended_tokens": batch.ends, "renewals": batch.renewals}
+
+
+SCENARIOS = (Scenario("tokens.kyivstar", play, "messages", 10_000),)

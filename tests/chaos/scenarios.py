@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from tests.chaos import kills
+from tests.chaos import (
+    journal_faults,
+    kills,
+    kyivstar_tokens,
+    receiver_faults,
+    sunsim_tokens,
+    vendor_down,
+)
 from tests.chaos.scenario import Scenario
 
-SCENARIOS: dict[str, Scenario] = {each.name: each for each in kills.SCENARIOS}
+_MODULES = (kills, sunsim_tokens, kyivstar_tokens, vendor_down, receiver_faults, journal_faults)
+
+SCENARIOS: dict[str, Scenario] = {each.name: each for module in _MODULES for each in module.SCENARIOS}

@@ -12,6 +12,7 @@ call:
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
@@ -19,6 +20,7 @@ from typing import Literal
 from airflow_provider_telecom.auth.rotating_jwt import RotationTiming
 from airflow_provider_telecom.calls.request import Idempotency, Request
 from tests.auth.rotating_world import KEY, TIMING, Host, Worker, World, is_create, stored
+from tests.chaos.scenario import Round, Scenario
 
 Kind = Literal["plain", "stalls", "death"]
 KINDS: tuple[Kind, ...] = ("plain", "stalls", "death")
@@ -26,10 +28,11 @@ MAX_ROTATIONS, USUAL_ROTATIONS, USUAL_SHARE = 5, 2, 0.99
 MAX_RECOVERY = {"plain": 5.0, "death": 60.0}
 """The 99th percentile of the seconds until the last worker that was not stopped has made its call."""
 STALLED_SHARE = 0.05
+KILLS_PER_ROUND = 100
 
 
 @dataclass(frozen=True)
-class Round:
+class Revocation:
     """What happened after one revocation."""
 
     kind: Kind
@@ -73,7 +76,7 @@ class Scene:
         worker.begin(Request("GET", "/callback", Idempotency.NONE, query={"order": order}))
         return order
 
-    def round(self, kind: Kind) -> Round:
+    def round(self, kind: Kind) -> Revocation:
         """Revoke the token in the middle of everybody's calls, and let all of them end."""
         world = self.world
         world.now += self.chance.uniform(120, 7200)
@@ -115,16 +118,16 @@ class Scene:
         dead.die()
         self.workers[self.workers.index(dead)] = self._worker(dead.host)
 
-    def _result(self, kind: Kind, orders: dict[str, Worker], recovery: float, rotations: int) -> Round:
+    def _result(self, kind: Kind, orders: dict[str, Worker], recovery: float, rotations: int) -> Revocation:
         made = self.world.orders
         ended = {order: worker for order, worker in orders.items() if worker.result is not None}
         failed = [order for order, worker in ended.items() if getattr(worker.result, "status", None) != 200]
         lost = [order for order in ended if order not in failed and not made[order]]
         doubled = [order for order, times in made.items() if times > 1]
-        return Round(kind, rotations, recovery, len(failed), len(doubled), len(lost))
+        return Revocation(kind, rotations, recovery, len(failed), len(doubled), len(lost))
 
 
-def rounds(scene: Scene, kills: int) -> Iterator[Round]:
+def rounds(scene: Scene, kills: int) -> Iterator[Revocation]:
     """Yield as many rounds, of each kind in turn."""
     for number in range(kills):
         yield scene.round(KINDS[number % len(KINDS)])
@@ -136,7 +139,7 @@ def percentile(values: list[float], share: float) -> float:
     return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
 
 
-def figures(found: list[Round]) -> dict[str, float]:
+def figures(found: list[Revocation]) -> dict[str, float]:
     """Return what is published of a run."""
     recoveries = {
         f"recovery_p99_seconds_{kind}": round(
@@ -158,7 +161,7 @@ def figures(found: list[Round]) -> dict[str, float]:
     }
 
 
-def violations(found: list[Round]) -> list[str]:
+def violations(found: list[Revocation]) -> list[str]:
     """Return what a run has broken of the acceptance figures."""
     wrong = []
     for number, one in enumerate(found):
@@ -176,3 +179,21 @@ def violations(found: list[Round]) -> list[str]:
         if reached.get(f"recovery_p99_seconds_{kind}", 0.0) > most:
             wrong.append(f"{kind}: recovery takes more than {most:g} s")
     return wrong
+
+
+def play(round_: Round) -> dict[str, float]:
+    """Play 100 revocations, and return how they went."""
+    found = list(rounds(Scene(round_.dice.randrange(1 << 30)), KILLS_PER_ROUND))
+    round_.expect(not (wrong := violations(found)), "\n".join(wrong))
+    return {
+        "revocations": len(found),
+        **Counter(f"rotations_{one.rotations}" for one in found),
+        **Counter(f"recovered_{one.kind}_{_bound(one.recovery)}" for one in found),
+    }
+
+
+def _bound(seconds: float) -> str:
+    return next((f"within_{bound}s" for bound in (5, 60) if seconds <= bound), "later")
+
+
+SCENARIOS = (Scenario("tokens.sunsim", play, "revocations", 2000),)

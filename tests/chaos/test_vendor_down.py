@@ -8,10 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.chaos.vendor_down import CALL_OF, DOWN, all_at_once, one_after_the_other, violations
+from tests.chaos.vendor_down import CALL_OF, CASES, FORMS, one_after_the_other, violations
 
-FORMS = {"one after the other": one_after_the_other, "all at once": all_at_once}
-CASES = [(vendor, how, form) for vendor in CALL_OF for how in DOWN for form in FORMS]
 SAMPLE = CASES[::7]
 
 

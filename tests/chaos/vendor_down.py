@@ -7,16 +7,22 @@ no listening socket.
 
 from __future__ import annotations
 
+import os
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from airflow_provider_telecom.calls.errors import TelecomError
 from airflow_provider_telecom.calls.request import Idempotency, Outcome, Request
+from airflow_provider_telecom.hooks.base import forget_clients
+from airflow_provider_telecom.vendors.description import import_from
+from airflow_provider_telecom.vendors.registry import find_vendor
+from tests.chaos.scenario import Round, Scenario
 
 CALLS, SECONDS = 200, 600.0
 MAX_SHARE = 1.2
@@ -196,3 +202,24 @@ def violations(outage: Outage, idempotency: Idempotency) -> list[str]:
     if outage.first_after != "done":
         wrong.append(f"{outage.how}: the first call afterwards ended with {outage.first_after}")
     return wrong
+
+
+FORMS = {"one after the other": one_after_the_other, "all at once": all_at_once}
+CASES = [(vendor, how, form) for vendor in CALL_OF for how in DOWN for form in FORMS]
+
+
+def play(round_: Round) -> dict[str, float]:
+    """Play one outage of one vendor, and return what was requested."""
+    simulator = round_.fresh()
+    os.environ.update(round_.environment())
+    forget_clients()
+    vendor, how, form = CASES[round_.number]
+    idempotency, call = CALL_OF[vendor]
+    hook = import_from(find_vendor(vendor).hook_path)()  # type: ignore[union-attr]
+    outage = FORMS[form](hook, simulator, how, partial(call, hook))
+    forget_clients()
+    round_.expect(not (wrong := violations(outage, idempotency)), f"{vendor}: " + "\n".join(wrong))
+    return {"outages": 1, "calls": outage.calls, "requests": outage.requests, "reported": outage.loud}
+
+
+SCENARIOS = (Scenario("vendor_down", play, "outages", len(CASES), rounds_at_most=len(CASES)),)

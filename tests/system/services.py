@@ -52,10 +52,23 @@ def running_postgres() -> Iterator[Postgres]:
 @contextmanager
 def restartable_postgres() -> Iterator[tuple[Postgres, Callable[[], None]]]:
     """Run a PostgreSQL, and give a function that lets it crash and starts it again with its data."""
+    with controlled_postgres() as (server, control):
+        yield server, control.restart
+
+
+@contextmanager
+def controlled_postgres(
+    disk_mb: int | None = None, **settings: str
+) -> Iterator[tuple[Postgres, ServiceControl]]:
+    """Run a PostgreSQL with its control. `disk_mb`: its data is on a file system of this size.
+
+    By default a crash may lose the last transactions: `synchronous_commit="on"` keeps them.
+    """
     binaries, port = _postgres_binaries(), free_port()
-    with _folder() as (folder, user):
+    with _folder(disk_mb) as (folder, user):
         data = folder / "data"
         options = ["--username=airflow", "--auth=trust", "--encoding=UTF8", "--no-locale", "--no-sync"]
+        options += ["--wal-segsize=1"] if disk_mb else []
         subprocess.run(
             [binaries / "initdb", f"--pgdata={data}", *options],
             check=True,
@@ -71,21 +84,16 @@ def restartable_postgres() -> Iterator[tuple[Postgres, Callable[[], None]]]:
             "fsync": "off",  # the machine may crash, and nothing here is worth keeping
             "synchronous_commit": "off",
             "full_page_writes": "off",
+            **settings,
         }
         words = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
         command = [binaries / "postgres", "-D", data, "-p", str(port), *words]
-        with ExitStack() as running:
-
-            def start() -> None:
-                running.enter_context(_process(command, folder, user, signal.SIGQUIT))
-                _wait_for([binaries / "pg_isready", "-h", "127.0.0.1", "-p", str(port)], folder)
-
-            def restart() -> None:
-                running.close()
-                start()
-
-            start()
-            yield Postgres(port, binaries), restart
+        is_ready = [binaries / "pg_isready", "-h", "127.0.0.1", "-p", str(port)]
+        control = ServiceControl(
+            command, folder, user, signal.SIGQUIT, lambda: _wait_for(is_ready, folder, control.is_running)
+        )
+        with control:
+            yield Postgres(port, binaries), control
 
 
 @contextmanager
@@ -98,23 +106,78 @@ def running_redis() -> Iterator[str]:
 @contextmanager
 def restartable_redis() -> Iterator[tuple[str, Callable[[], None]]]:
     """Run a Redis, and give a function that kills it and starts it again with its last snapshot, if any."""
+    with controlled_redis() as (url, control):
+        yield url, control.restart
+
+
+@contextmanager
+def controlled_redis() -> Iterator[tuple[str, ServiceControl]]:
+    """Run a Redis with its control."""
     program, port = shutil.which("redis-server"), free_port()
     if program is None:
         raise MissingServiceError("redis-server is not installed")
     with _folder() as (folder, user):
         command = [program, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
-        with ExitStack() as running:
+        control = ServiceControl(command, folder, user, signal.SIGKILL, lambda: _wait_for_port(port, folder))
+        with control:
+            yield f"redis://127.0.0.1:{port}/0", control
 
-            def start() -> None:
-                running.enter_context(_process(command, folder, user, signal.SIGKILL))
-                _wait_for_port(port, folder)
 
-            def restart() -> None:
-                running.close()
-                start()
+class ServiceControl:
+    """Stops a service as a crash does, and starts it again with its data. It runs within a `with` block."""
 
-            start()
-            yield f"redis://127.0.0.1:{port}/0", restart
+    def __init__(
+        self,
+        command: list[Any],
+        folder: Path,
+        user: dict[str, Any],
+        goodbye: signal.Signals,
+        wait: Callable[[], None],
+    ) -> None:
+        self.folder = folder
+        self._command, self._user, self._goodbye, self._wait = command, user, goodbye, wait
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> ServiceControl:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Start it, and wait until it answers."""
+        with (self.folder / "out").open("a") as out:
+            self._process = subprocess.Popen(
+                self._command,
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                cwd=self.folder,
+                **self._user,
+            )
+        self._wait()
+
+    def stop(self) -> None:
+        """Let it crash."""
+        if self._process is None:
+            return
+        self._process.send_signal(self._goodbye)
+        try:
+            self._process.wait(30)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait(30)
+        self._process = None
+
+    def restart(self) -> None:
+        """Let it crash, and start it again."""
+        self.stop()
+        self.start()
+
+    def is_running(self) -> bool:
+        """Return whether its process has not ended."""
+        return self._process is not None and self._process.poll() is None
 
 
 def free_port() -> int:
@@ -135,10 +198,16 @@ def _postgres_binaries() -> Path:
 
 
 @contextmanager
-def _folder() -> Iterator[tuple[Path, dict[str, Any]]]:
-    """Give a temporary folder and whom to run a service as, in the words of `subprocess`."""
-    with tempfile.TemporaryDirectory(prefix="telecom-service-") as name:
+def _folder(disk_mb: int | None = None) -> Iterator[tuple[Path, dict[str, Any]]]:
+    """Give a temporary folder and whom to run a service as, in the words of `subprocess`.
+
+    With `disk_mb` it is a file system in memory of this size. Raises MissingServiceError if none can be
+    mounted.
+    """
+    with tempfile.TemporaryDirectory(prefix="telecom-service-") as name, ExitStack() as mounted:
         user: dict[str, Any] = {}
+        if disk_mb is not None:
+            mounted.enter_context(_small_disk(name, disk_mb))
         if os.geteuid() == 0:
             account = _unprivileged()
             os.chown(name, account.pw_uid, account.pw_gid)
@@ -146,34 +215,26 @@ def _folder() -> Iterator[tuple[Path, dict[str, Any]]]:
         yield Path(name), user
 
 
+@contextmanager
+def _small_disk(folder: str, megabytes: int) -> Iterator[None]:
+    command = ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "tmpfs", folder]
+    if os.geteuid() or subprocess.run(command, capture_output=True, check=False).returncode:
+        raise MissingServiceError("a file system in memory cannot be mounted: only root may do so")
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", "--lazy", folder], check=True, capture_output=True)
+
+
 def _unprivileged() -> pwd.struct_passwd:
     accounts = {account.pw_name: account for account in pwd.getpwall()}
     return next(accounts[name] for name in _UNPRIVILEGED if name in accounts)
 
 
-@contextmanager
-def _process(
-    command: list[Any], folder: Path, user: dict[str, Any], goodbye: signal.Signals
-) -> Iterator[None]:
-    with (folder / "out").open("w") as out:
-        process = subprocess.Popen(
-            command, stdout=out, stderr=subprocess.STDOUT, start_new_session=True, cwd=folder, **user
-        )
-        try:
-            yield
-        finally:
-            process.send_signal(goodbye)
-            try:
-                process.wait(30)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait(30)
-
-
-def _wait_for(command: list[Any], folder: Path) -> None:
+def _wait_for(command: list[Any], folder: Path, is_running: Callable[[], bool]) -> None:
     ends = time.monotonic() + READY_WITHIN_SECONDS
     while subprocess.run(command, capture_output=True, timeout=READY_WITHIN_SECONDS, check=False).returncode:
-        if time.monotonic() > ends:
+        if time.monotonic() > ends or not is_running():
             raise TimeoutError((folder / "out").read_text()[-3000:])
         time.sleep(0.1)
 
