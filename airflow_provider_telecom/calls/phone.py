@@ -17,6 +17,11 @@ from airflow_provider_telecom.calls.privacy import mask_number
 # numbering plans of `phonenumbers`, whose import and parser are slower.
 _MOBILE = r"(?:380(?:39|50|6[3678]|7[37]|9[1-9])[0-9]{7}|79[0-9]{9})"
 CANONICAL = re.compile(rf"\+?({_MOBILE})")
+_NATIONAL = re.compile(r"0(?:39|50|6[3678]|7[37]|9[1-9])[0-9]{7}")
+"""The Ukrainian ones as they are dialled in Ukraine."""
+QUICK = {_MOBILE: ""}
+"""Regular expressions of numbers that `e164` returns after a prefix, whatever the region."""
+QUICK_IN_UKRAINE = {_NATIONAL.pattern: "38"}
 _ALL_CANONICAL = re.compile(rf"(?:{_MOBILE}\n)++")
 _WRITTEN = re.compile(r"[0-9+() .\-]{1,32}")
 _MIN_DIGITS = 7
@@ -31,6 +36,8 @@ def e164(number: str | int, region: str = "UA", *, field: str = "msisdn") -> str
     text = str(number).strip()
     if canonical := CANONICAL.fullmatch(text):
         return canonical.group(1)
+    if region == "UA" and _NATIONAL.fullmatch(text):
+        return f"38{text}"
     if not text:
         raise TelecomInputError(field, "must not be empty")
     if not _WRITTEN.fullmatch(text):

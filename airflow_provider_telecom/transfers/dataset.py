@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 from airflow_provider_telecom.calls.errors import TelecomAnswerError, TelecomInputError
 from airflow_provider_telecom.tasks import storage
 from airflow_provider_telecom.transfers.parts import Part
-from airflow_provider_telecom.transfers.writers import WRITERS, Row, Writer, check_fits
+from airflow_provider_telecom.transfers.writers import WRITERS, Row, Table, Writer, check_fits
 from airflow_provider_telecom.vendors.columns import Column, ColumnType, json_text, timestamp_text
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 MAX_REPORTED_BAD_ROWS = 20
 _MAX_ROWS_IN_MEMORY = 20_000
-"""Of all files together."""
+"""Of all files together. No writer's batch is larger."""
 
 
 @dataclass(frozen=True)
@@ -84,8 +84,15 @@ class _File:
     part: Part
     path: Path
     writer: Writer
-    held: list[Row] = field(default_factory=list)
+    held: list[Row | Table] = field(default_factory=list)
+    rows_held: int = 0
     rows: int = 0
+
+    def hold(self, piece: Row | Table, rows: int) -> None:
+        """Keep a row, or a table of some rows, until it is written."""
+        self.held.append(piece)
+        self.rows_held += rows
+        self.rows += rows
 
 
 class Dataset:
@@ -119,6 +126,11 @@ class Dataset:
             file.writer.close()
         self._spool.cleanup()
 
+    @property
+    def takes_tables(self) -> bool:
+        """Whether `add_table` can be used."""
+        return self.spec.output_format == "parquet"
+
     def add(self, row: Row, day: date | None) -> None:
         """Add a record to the file of a day, or to the only file.
 
@@ -127,13 +139,36 @@ class Dataset:
         for column in self._checked:
             check_fits(column, row.get(column.name), self.spec.output_format)
         file = self._files.get(day) or self._open(day)
-        file.held.append(row)
-        file.rows += 1
+        file.hold(row, 1)
         self._held += 1
-        if len(file.held) >= file.writer.batch:
+        if file.rows_held >= file.writer.batch:
             self._write(file)
         elif self._held >= _MAX_ROWS_IN_MEMORY:
-            self._write(max(self._files.values(), key=lambda other: len(other.held)))
+            self._write_largest()
+
+    def add_table(self, table: Table, days: Any) -> None:
+        """Add records as `add` does, each to the file of its day. `days` is pyarrow's, and None for all null.
+
+        For Parquet only. All values must fit their columns.
+        """
+        from pyarrow import compute, repeat
+
+        while table.num_rows:
+            count = min(table.num_rows, _MAX_ROWS_IN_MEMORY - self._held)
+            now = table.slice(0, count)
+            of_now = None if days is None else days.slice(0, count)
+            found = [None] if of_now is None else of_now.unique().to_pylist()
+            for day in found:
+                piece = now if len(found) == 1 else now.filter(compute.equal(of_now, day))
+                file = self._files.get(day) or self._open(day)
+                file.hold(piece, piece.num_rows)
+            self._held += count
+            if self._held >= _MAX_ROWS_IN_MEMORY:
+                self._write_largest()
+            rest = table.num_rows - count
+            # A slice would keep the memory of the whole table.
+            table = table.slice(count).filter(repeat(True, rest))
+            days = None if days is None else days.slice(count)
 
     def add_bad_row(self, place: str, reason: str, raw: str) -> None:
         """Add an unreadable record: `raw` as it came; `reason` must not contain any of it."""
@@ -215,8 +250,12 @@ class Dataset:
     def _write(self, file: _File) -> None:
         if file.held:
             file.writer.write(file.held)
-            self._held -= len(file.held)
+            self._held -= file.rows_held
+            file.rows_held = 0
             file.held.clear()
+
+    def _write_largest(self) -> None:
+        self._write(max(self._files.values(), key=lambda file: file.rows_held))
 
     def _place(self, file: _File, replaces: Sequence[str]) -> FileFacts:
         folder = self.root / file.part.folder

@@ -8,8 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta, tzinfo
-from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Unpack, get_args
+from typing import IO, TYPE_CHECKING, Any, ClassVar, Literal, Unpack, get_args
 
 from airflow_provider_telecom.calls.checks import one_of
 from airflow_provider_telecom.calls.errors import TelecomInputError, TelecomNotFoundError
@@ -31,6 +30,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from airflow_provider_telecom.calls.rows import BadRow
+    from airflow_provider_telecom.transfers.columnar import Choice, Columns
     from airflow_provider_telecom.transfers.dataset import Dataset
     from airflow_provider_telecom.transfers.parts import Part
     from airflow_provider_telecom.transfers.progress_logger import ProgressLogger
@@ -223,14 +223,11 @@ class KetchUpStatsToObjectStorageOperator(RecordsOperator, KetchUpCreateStatExpo
         return fingerprint([key, self.path, self.output_format, self.csv_safe, self._given_filters()])
 
     def _read(self, dataset: Dataset, selection: _Selection, file: Path, progress: ProgressLogger) -> None:
-        from airflow_provider_telecom.vendors.ketchup_loyalty.responses.exports import iter_records
-
-        counted = "line" if self._format() == "csv" else "record"
-        add = partial(_add, dataset, selection, self._zone(), self.hook.options.default_region)
+        messages = _Messages(
+            dataset, selection, self._format(), self._zone(), self.hook.options.default_region
+        )
         with file.open("rb") as export:
-            for number, record in iter_records(export, self._format()):
-                add(f"{counted} {number}", record)
-                progress.add(rows=1)
+            messages.add_all(export, progress)
 
     def _format(self) -> Format:
         return self.source_format or ("json" if self.message_type is None else "csv")
@@ -320,26 +317,66 @@ class _Selection:
         return incoming.date()
 
 
-def _add(
-    dataset: Dataset,
-    selection: _Selection,
-    zone: tzinfo | None,
-    region: str,
-    place: str,
-    record: Record | BadRow,
-) -> None:
-    from airflow_provider_telecom.calls.rows import BadRow
-    from airflow_provider_telecom.vendors.columns import json_text
-    from airflow_provider_telecom.vendors.ketchup_loyalty.schema import to_row
+@dataclass(frozen=True)
+class _Messages:
+    """The records of an export, which are added to a data set."""
 
-    if isinstance(record, BadRow):
-        dataset.add_bad_row(place, record.reason, record.raw)
-        return
-    try:
-        row = to_row(record, zone, region)
-        dataset.add(row, selection.day_of(row))
-    except TelecomInputError as error:
-        dataset.add_bad_row(place, error.text, json_text(record))
+    dataset: Dataset
+    selection: _Selection
+    format: Format
+    zone: tzinfo | None
+    region: str
+
+    def add_all(self, export: IO[bytes], progress: ProgressLogger) -> None:
+        """Add all records: many at once if the data set takes them so, otherwise one by one."""
+        from airflow_provider_telecom.vendors.ketchup_loyalty.responses.exports import iter_records
+
+        if self.dataset.takes_tables:
+            self._add_batches(export, progress)
+            return
+        for number, record in iter_records(export, self.format):
+            self._add(number, record)
+            progress.add(rows=1)
+
+    def _add_batches(self, export: IO[bytes], progress: ProgressLogger) -> None:
+        from airflow_provider_telecom.transfers.batches import csv_batches, object_batches
+        from airflow_provider_telecom.transfers.columnar import add_records
+        from airflow_provider_telecom.vendors.ketchup_loyalty.responses.exports import (
+            MESSAGE_ID,
+            iter_records,
+        )
+        from airflow_provider_telecom.vendors.ketchup_loyalty.schema import usual_records
+
+        if self.format == "csv":
+            batches = csv_batches(export, field_pattern=MESSAGE_ID)
+        else:
+            batches = object_batches(iter_records(export, self.format))
+        usual = usual_records(self.region)
+        add_records(self.dataset, batches, usual, self.zone, self._choose, self._add, progress)
+
+    def _choose(self, found: Columns) -> Choice:
+        """Decide what `_Selection.day_of` decides."""
+        from airflow_provider_telecom.transfers.columnar import Choice, are_between
+
+        first, last, incoming = self.selection.first, self.selection.last, found.local["incoming_date"]
+        if first is None or last is None:
+            return Choice()
+        return Choice(incoming.cast("date32"), usual=are_between(incoming, first, last))
+
+    def _add(self, number: int, record: Record | BadRow) -> None:
+        from airflow_provider_telecom.calls.rows import BadRow
+        from airflow_provider_telecom.vendors.columns import json_text
+        from airflow_provider_telecom.vendors.ketchup_loyalty.schema import to_row
+
+        place = f"{'line' if self.format == 'csv' else 'record'} {number}"
+        if isinstance(record, BadRow):
+            self.dataset.add_bad_row(place, record.reason, record.raw)
+            return
+        try:
+            row = to_row(record, self.zone, self.region)
+            self.dataset.add(row, self.selection.day_of(row))
+        except TelecomInputError as error:
+            self.dataset.add_bad_row(place, error.text, json_text(record))
 
 
 def _filter_hash(filters: Mapping[str, object]) -> str:

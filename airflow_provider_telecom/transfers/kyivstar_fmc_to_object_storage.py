@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, date, datetime
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import IO, TYPE_CHECKING, Any, Unpack
 
 from airflow_provider_telecom.calls.checks import one_of
 from airflow_provider_telecom.calls.errors import TelecomInputError
@@ -20,11 +21,13 @@ if TYPE_CHECKING:
 
     from airflow_provider_telecom.calls.rows import BadRow
     from airflow_provider_telecom.hooks.kyivstar_fmc import KyivstarFmcHook
+    from airflow_provider_telecom.transfers.columnar import Choice, Columns
     from airflow_provider_telecom.transfers.dataset import Dataset
     from airflow_provider_telecom.transfers.progress_logger import ProgressLogger
     from airflow_provider_telecom.vendors.kyivstar_fmc.times import Window
 
 ENCODINGS = ("utf-8", "cp1251")
+_MICROSECOND = timedelta(microseconds=1)
 
 
 class KyivstarFmcCallsToObjectStorageOperator(RecordsOperator):
@@ -104,28 +107,73 @@ class KyivstarFmcCallsToObjectStorageOperator(RecordsOperator):
         return self._emit_asset_event(context, {**summary, "windows": len(wanted)})
 
     def _load(self, dataset: Dataset, window: Window, name: str, progress: ProgressLogger) -> None:
-        from airflow_provider_telecom.vendors.kyivstar_fmc.responses import iter_records
-
         file, format = dataset.spool / "response", self.source_format
-        target, unit = progress.counting(file), "line" if format == "csv" else "record"
+        target = progress.counting(file)
         self.hook.download_call_records(target, window.first, window.last, format=format, **self.flags)
+        calls = _Calls(dataset, window, name, format, self.encoding, self.hook.options.default_region)
         with file.open("rb") as response:
-            for number, record in iter_records(response, format, self.encoding):
-                self._add(dataset, window, f"{name}, {unit} {number}", record)
-                progress.add(rows=1)
+            calls.add_all(response, progress)
         dataset.check()
 
-    def _add(self, dataset: Dataset, window: Window, place: str, record: Mapping[str, Any] | BadRow) -> None:
+
+@dataclass(frozen=True)
+class _Calls:
+    """The records of one response, which are added to a data set."""
+
+    dataset: Dataset
+    window: Window
+    name: str
+    format: Format
+    encoding: str
+    region: str
+
+    def add_all(self, response: IO[bytes], progress: ProgressLogger) -> None:
+        """Add all records: many at once if the data set takes them so, otherwise one by one."""
+        from airflow_provider_telecom.vendors.kyivstar_fmc.responses import iter_records
+
+        if self.dataset.takes_tables:
+            self._add_batches(response, progress)
+            return
+        for number, record in iter_records(response, self.format, self.encoding):
+            self._add(number, record)
+            progress.add(rows=1)
+
+    def _add_batches(self, response: IO[bytes], progress: ProgressLogger) -> None:
+        from airflow_provider_telecom.transfers.batches import csv_batches, object_batches
+        from airflow_provider_telecom.transfers.columnar import add_records
+        from airflow_provider_telecom.vendors.kyivstar_fmc.responses import START, iter_records
+        from airflow_provider_telecom.vendors.kyivstar_fmc.schema import usual_records
+        from airflow_provider_telecom.vendors.kyivstar_fmc.times import KYIV
+
+        if self.format == "csv":
+            batches = csv_batches(response, self.encoding, START)
+        else:
+            batches = object_batches(iter_records(response, self.format))
+        usual = usual_records(self.region)
+        add_records(self.dataset, batches, usual, KYIV, self._choose, self._add, progress)
+
+    def _choose(self, found: Columns) -> Choice:
+        """Decide what `_add` decides."""
+        from airflow_provider_telecom.transfers.columnar import Choice, are_between, either
+
+        window, start, end = self.window, found.local["start_timestamp"], found.local["end_timestamp"]
+        kept = are_between(found.table["start_utc"], window.start, window.end - _MICROSECOND)
+        matching = either(are_between(start, *window.requested), are_between(end, *window.requested))
+        return Choice(start.cast("date32"), kept, either(kept, matching))
+
+    def _add(self, number: int, record: Mapping[str, Any] | BadRow) -> None:
         from airflow_provider_telecom.calls.rows import BadRow
         from airflow_provider_telecom.vendors.columns import json_text
         from airflow_provider_telecom.vendors.kyivstar_fmc.models import start_timestamp_of
         from airflow_provider_telecom.vendors.kyivstar_fmc.schema import to_row
 
+        dataset, window = self.dataset, self.window
+        place = f"{self.name}, {'line' if self.format == 'csv' else 'record'} {number}"
         if isinstance(record, BadRow):
             dataset.add_bad_row(place, record.reason, record.raw)
             return
         try:
-            row = to_row(record, self.hook.options.default_region)
+            row = to_row(record, self.region)
             if window.contains(row["start_utc"]):
                 dataset.add(row, datetime.fromisoformat(row["start_timestamp"]).date())
             elif not window.matches_request(row["start_timestamp"], row["end_timestamp"]):

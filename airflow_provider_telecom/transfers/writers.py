@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
+from itertools import groupby
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -19,6 +20,8 @@ from airflow_provider_telecom.vendors.columns import (
 )
 
 Row = Mapping[str, Any]
+Table = Any
+"""A table of pyarrow with the columns of a data set. Only `ParquetWriter` takes them."""
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 _PRECISION, _SCALE = 38, 9
 
@@ -92,31 +95,45 @@ class ParquetWriter:
         import pyarrow
         import pyarrow.parquet
 
-        self._pyarrow = pyarrow
-        kinds = {
-            ColumnType.TEXT: pyarrow.string(),
-            ColumnType.INT64: pyarrow.int64(),
-            ColumnType.DECIMAL: pyarrow.decimal128(_PRECISION, _SCALE),
-            ColumnType.BOOL: pyarrow.bool_(),
-            ColumnType.TIMESTAMP: pyarrow.timestamp("us", tz="UTC"),
-            ColumnType.JSON: pyarrow.string(),
-        }
-        self._schema = pyarrow.schema([
-            pyarrow.field(column.name, kinds[column.kind], metadata=_metadata(column)) for column in columns
-        ])
+        self._pyarrow, self._schema = pyarrow, arrow_schema(columns)
         self._writer = pyarrow.parquet.ParquetWriter(path, self._schema, compression="zstd")
 
-    def write(self, rows: Sequence[Row]) -> None:
-        """Write rows, as one row group."""
+    def write(self, rows: Sequence[Row | Table]) -> None:
+        """Write rows and tables of rows, as one row group."""
+        pieces = [
+            piece
+            for is_row, found in groupby(rows, lambda one: isinstance(one, Mapping))
+            for piece in ([self._table(list(found))] if is_row else found)
+        ]
+        self._writer.write_table(self._pyarrow.concat_tables(pieces).combine_chunks())
+
+    def _table(self, rows: Sequence[Row]) -> Table:
         arrays = [
             self._pyarrow.array([row.get(field.name) for row in rows], type=field.type)
             for field in self._schema
         ]
-        self._writer.write_table(self._pyarrow.Table.from_arrays(arrays, schema=self._schema))
+        return self._pyarrow.Table.from_arrays(arrays, schema=self._schema)
 
     def close(self) -> None:
         """Finish the file."""
         self._writer.close()
+
+
+def arrow_schema(columns: Sequence[Column]) -> Any:
+    """Return the columns as pyarrow's schema."""
+    import pyarrow
+
+    kinds = {
+        ColumnType.TEXT: pyarrow.string(),
+        ColumnType.INT64: pyarrow.int64(),
+        ColumnType.DECIMAL: pyarrow.decimal128(_PRECISION, _SCALE),
+        ColumnType.BOOL: pyarrow.bool_(),
+        ColumnType.TIMESTAMP: pyarrow.timestamp("us", tz="UTC"),
+        ColumnType.JSON: pyarrow.string(),
+    }
+    return pyarrow.schema([
+        pyarrow.field(column.name, kinds[column.kind], metadata=_metadata(column)) for column in columns
+    ])
 
 
 WRITERS: Mapping[str, Callable[[Path, Sequence[Column], bool], Writer]] = {

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
 from enum import Enum
@@ -39,6 +40,48 @@ class Column:
 _READABLE = 40
 RAW = Column("raw", ColumnType.JSON, "the record as the vendor sent it")
 """The last column of every schema."""
+
+
+class Kind(Enum):
+    """How a column is read from a field of many records at once. All others are read one by one."""
+
+    TEXT = "the text; None if it is empty"
+    LOCAL_TEXT = "the text of a local time without a zone"
+    LOCAL_TIME = "that time in UTC; of two possible ones none"
+    SECONDS = "digits, at most nine"
+    EACH = "what a function returns for each of the different texts"
+    CONSTANT = "the same value for all records"
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where the values of a column come from, in records that have nothing unusual.
+
+    A record without a `required` value is unusual, and one with a text for which `read` raises
+    TelecomInputError. `quick` spares calls of `read`: for a text that matches one of these regular
+    expressions completely, it returns the text, after the prefix.
+    """
+
+    kind: Kind
+    name: str = ""
+    """The field, by our name."""
+    required: bool = False
+    read: Callable[[str], object] | None = None
+    quick: Mapping[str, str] = field(default_factory=dict)
+    value: object = None
+
+
+@dataclass(frozen=True)
+class UsualRecords:
+    """How records that have nothing unusual become rows, many at once: exactly as `to_row` reads each.
+
+    `name_of` returns our name of a vendor's field, or "". `unusual` says by field which texts are unusual.
+    """
+
+    columns: Sequence[Column]
+    sources: Mapping[str, Source]
+    name_of: Callable[[str], str]
+    unusual: Mapping[str, Callable[[str], bool]] = field(default_factory=dict)
 
 
 def json_text(value: Any) -> str:

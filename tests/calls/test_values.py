@@ -166,6 +166,17 @@ def test_a_wrong_number_is_refused_by_name_and_not_shown_whole(bad: str) -> None
     assert len(bad) <= 7 or bad not in str(caught.value)
 
 
+@pytest.mark.parametrize("code", range(30, 100))
+def test_ukrainian_numbers_without_a_country_code(code: int) -> None:
+    """The fast way to read them does what the numbering plans do."""
+    for number in (f"0{code}0000000", f"0{code}1234567", f"0{code}9999999"):
+        try:
+            expected = phone._by_numbering_plan(number, "UA", "msisdn")
+        except TelecomInputError:
+            expected = None
+        assert phone.e164_or_none(number, "UA") == expected
+
+
 def test_russian_numbers_are_read_in_their_region() -> None:
     assert phone.e164("89000000000", "RU") == phone.e164("9000000000", "RU") == "79000000000"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Iterator
+from os import SEEK_CUR
 from typing import IO
 
 from airflow_provider_telecom.calls.checks import one_of
@@ -37,18 +38,49 @@ def csv_rows(
     TelecomAnswerError for a header with a name that is empty, occurs twice or cannot be read, and for a
     quotation mark that is not closed within 1 MB: it is unclear which lines belong to the record.
     """
-    one_of("encoding", encoding, ENCODINGS)
-    separator = _separator(file)
-    lines = _Lines(file, encoding)
-    records = _cells(lines, separator)
-    header, ended = _header(next(records, None), field_pattern)
-    for line, cells in records:
-        if isinstance(cells, BadRow):
-            yield line, cells
-        elif len(cells) != len(header) + len(ended) or cells[len(header) :] != ended:
-            yield line, lines.bad_row(f"{len(cells)} cells under {len(header)} names")
-        else:
-            yield line, dict(zip(header, cells, strict=not ended))
+    yield from CsvReader(file, encoding, field_pattern)
+
+
+class CsvReader:
+    """Reads a CSV file after its header: record by record as `csv_rows` does, or many lines at once.
+
+    `names` are those of the header. Raises TelecomAnswerError as `csv_rows`.
+    """
+
+    def __init__(self, file: IO[bytes], encoding: str, field_pattern: re.Pattern[str] | None) -> None:
+        one_of("encoding", encoding, ENCODINGS)
+        self._file, self.encoding = file, encoding
+        self.separator = _separator(file)
+        self._lines = _Lines(file, encoding)
+        self._records = _cells(self._lines, self.separator)
+        self.names, self.ended = _header(next(self._records, None), field_pattern)
+
+    @property
+    def line(self) -> int:
+        """The number of lines that have been read."""
+        return self._lines.number
+
+    def __iter__(self) -> Iterator[NumberedRow]:
+        names, ended = self.names, self.ended
+        for line, cells in self._records:
+            if isinstance(cells, BadRow):
+                yield line, cells
+            elif len(cells) != len(names) + len(ended) or cells[len(names) :] != ended:
+                yield line, self._lines.bad_row(f"{len(cells)} cells under {len(names)} names")
+            else:
+                yield line, dict(zip(names, cells, strict=not ended))
+
+    def peek(self, size: int) -> bytes:
+        """Return up to so many of the next bytes, without reading them."""
+        place = self._file.tell()
+        found = self._file.read(size)
+        self._file.seek(place)
+        return found
+
+    def skip(self, size: int, lines: int) -> None:
+        """Continue after so many bytes, which are so many complete lines."""
+        self._file.seek(size, SEEK_CUR)
+        self._lines.number += lines
 
 
 def _separator(file: IO[bytes]) -> str:

@@ -15,9 +15,17 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from airflow_provider_telecom.calls.errors import TelecomAnswerError, TelecomInputError
-from airflow_provider_telecom.calls.phone import e164
+from airflow_provider_telecom.calls.phone import QUICK, e164
 from airflow_provider_telecom.calls.responses import read_json
-from airflow_provider_telecom.vendors.columns import RAW, Column, ColumnType, json_text
+from airflow_provider_telecom.vendors.columns import (
+    RAW,
+    Column,
+    ColumnType,
+    Kind,
+    Source,
+    UsualRecords,
+    json_text,
+)
 from airflow_provider_telecom.vendors.times import parse_local_time, to_utc
 
 _CLOCK = "local time of the vendor"
@@ -64,6 +72,7 @@ _WORDS = (
     *("message_type", "country_name", "brand_name", "mcc", "mnc", "originator", "img", "action"),
     "status",
 )
+_TIMES = ("incoming", "sending", "dlr")
 _NAMES = {
     name.replace("_", ""): name
     for name in (
@@ -92,14 +101,36 @@ def to_row(record: Record, zone: tzinfo | None = None, region: str = "UA") -> Ro
     if row["message_id"] is None:
         raise TelecomInputError("message_id", "is missing")
     row["price"], row["currency"] = _money(fields)
-    for name in ("incoming", "sending", "dlr"):
+    for name in _TIMES:
         row[f"{name}_date"], row[f"{name}_utc"] = _time(f"{name}_date", fields, zone)
-    status = _word("status", fields)
-    row["status_folded"] = status and status.casefold()
+    row["status_folded"] = _folded(_text("status", fields) or "")
     row["hlr"] = _hlr(fields)
     row["body"] = None if row["hlr"] else _text("body", fields)
     row["caption"] = _text("caption", fields)
     return {**row, **_alternative_sms(fields), "raw": json_text(record)}
+
+
+def usual_records(region: str) -> UsualRecords:
+    """Return how `to_row` reads many records at once, but for look-ups and SMS inside Viber messages."""
+    return UsualRecords(
+        COLUMNS,
+        {
+            "message_id": Source(Kind.EACH, "message_id", True, _stripped, {"[!-~]+": ""}),
+            **{name: Source(Kind.EACH, name, read=_stripped) for name in _WORDS},
+            "status_folded": Source(Kind.EACH, "status", read=_folded),
+            "msisdn": Source(
+                Kind.EACH, "msisdn", read=lambda text: _msisdn(_stripped(text), region), quick=QUICK
+            ),
+            "price": Source(Kind.EACH, "price", read=lambda text: _money({"price": text})[0]),
+            "currency": Source(Kind.EACH, "price", read=lambda text: _money({"price": text})[1]),
+            **{f"{name}_date": Source(Kind.LOCAL_TEXT, f"{name}_date") for name in _TIMES},
+            **{f"{name}_utc": Source(Kind.LOCAL_TIME, f"{name}_date") for name in _TIMES},
+            "body": Source(Kind.TEXT, "body"),
+            "caption": Source(Kind.TEXT, "caption"),
+        },
+        _name,
+        {"message_type": lambda text: text.strip().casefold() == "hlr", "alternative_sms": bool},
+    )
 
 
 class MessageReceipt(NamedTuple):
@@ -159,7 +190,16 @@ def _name(key: str) -> str:
 
 def _word(name: str, fields: Record) -> str | None:
     text = _text(name, fields)
-    return text and (text.strip() or None)
+    return text and _stripped(text)
+
+
+def _folded(text: str) -> str | None:
+    found = _stripped(text)
+    return found and found.casefold()
+
+
+def _stripped(text: str) -> str | None:
+    return text.strip() or None
 
 
 def _text(name: str, fields: Record) -> str | None:

@@ -63,6 +63,12 @@ class CallRecord(BaseModel):
             raise TelecomAnswerError(error.text) from None
 
 
+def known_name(key: str) -> str:
+    """Return a field's name in lower case; empty if it is not one of `NAMES`."""
+    name = key.strip().casefold()
+    return name if name in NAMES else ""
+
+
 def normalized(record: Mapping[str, object]) -> dict[str, object]:
     """Return a record with the known field names in lower case. The vendor may write them in any case.
 
@@ -70,8 +76,7 @@ def normalized(record: Mapping[str, object]) -> dict[str, object]:
     """
     fields: dict[str, object] = {}
     for key, value in record.items():
-        name = key.strip().casefold()
-        name = name if name in NAMES else key
+        name = known_name(key) or key
         if name in fields:
             raise TelecomInputError(name, "is present twice")
         fields[name] = value

@@ -30,7 +30,7 @@ from airflow_provider_telecom.vendors.kyivstar_fmc.models import CallRecord, nor
 T = TypeVar("T")
 
 _BLANK = b"\xef\xbb\xbf \t\r\n"
-_START = re.compile("start_timestamp", re.IGNORECASE)
+START = re.compile("start_timestamp", re.IGNORECASE)
 _JSON_RECORD = re.compile(rb'[{,]\s*"start_timestamp"\s*:', re.IGNORECASE)
 _XML_RECORD = re.compile(rb"<start_timestamp\b|\sstart_timestamp\s*=", re.IGNORECASE)
 _MENTIONS_AN_ERROR = re.compile("error|(?<!de)fault|exception", re.IGNORECASE)
@@ -81,7 +81,7 @@ def iter_records(file: IO[bytes], format: Format, encoding: str = "utf-8") -> It
     list of calls.
     """
     if format == "csv":
-        return csv_rows(file, encoding=encoding, field_pattern=_START)
+        return csv_rows(file, encoding=encoding, field_pattern=START)
     return _json_records(file) if format == "json" else _xml_records(file)
 
 
@@ -111,10 +111,10 @@ def _json_records(file: IO[bytes]) -> Iterator[NumberedRow]:
 
 def _xml_records(file: IO[bytes]) -> Iterator[NumberedRow]:
     is_empty = True
-    for row in xml_rows(file, _START):
+    for row in xml_rows(file, START):
         is_empty = False
         yield row
-    others = [name for name, text in xml_metadata(file, _START).items() if text.strip() or is_empty]
+    others = [name for name, text in xml_metadata(file, START).items() if text.strip() or is_empty]
     if is_empty and others:
         raise TelecomAnswerError("XML without calls")
     _refuse_errors(others)

@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from airflow_provider_telecom.calls.errors import TelecomInputError
-from airflow_provider_telecom.calls.phone import e164_or_none
-from airflow_provider_telecom.vendors.columns import RAW, Column, ColumnType, json_text
-from airflow_provider_telecom.vendors.kyivstar_fmc.models import MAX_DURATION_SECONDS, normalized
+from airflow_provider_telecom.calls.phone import QUICK, QUICK_IN_UKRAINE, e164_or_none
+from airflow_provider_telecom.vendors.columns import (
+    RAW,
+    Column,
+    ColumnType,
+    Kind,
+    Source,
+    UsualRecords,
+    json_text,
+)
+from airflow_provider_telecom.vendors.kyivstar_fmc.models import MAX_DURATION_SECONDS, known_name, normalized
 from airflow_provider_telecom.vendors.kyivstar_fmc.times import parse_times
 
 _BOOK = "from the PBX's address book, if asked for"
@@ -39,6 +48,8 @@ COLUMNS = (
     RAW,
 )
 
+_BOOK_FIELDS = ("calling_name", "called_name", "department", "own")
+
 
 def to_row(record: Mapping[str, object], region: str = "UA") -> dict[str, Any]:
     """Return a record as a row. Raises TelecomInputError, which holds no value of the record."""
@@ -47,7 +58,6 @@ def to_row(record: Mapping[str, object], region: str = "UA") -> dict[str, Any]:
     start, end = _text(fields, "start_timestamp"), _text(fields, "end_timestamp")
     calling, called = _text(fields, "calling_number"), _text(fields, "called_number")
     times = parse_times(start, end, duration)
-    optional = ("calling_name", "called_name", "department", "own")
     return {
         "start_utc": times.start,
         "end_utc": times.end,
@@ -59,9 +69,30 @@ def to_row(record: Mapping[str, object], region: str = "UA") -> dict[str, Any]:
         "called_msisdn": e164_or_none(called, region),
         "calling_number": calling,
         "called_number": called,
-        **{name: _optional_text(fields.get(name)) for name in optional},
+        **{name: _optional_text(fields.get(name)) for name in _BOOK_FIELDS},
         "raw": json_text(record),
     }
+
+
+def usual_records(region: str) -> UsualRecords:
+    """Return how `to_row` reads many records at once."""
+    texts = ("start_timestamp", "end_timestamp", "calling_number", "called_number")
+    e164 = partial(e164_or_none, region=region)
+    quick = QUICK | QUICK_IN_UKRAINE if region == "UA" else QUICK
+    return UsualRecords(
+        COLUMNS,
+        {
+            "start_utc": Source(Kind.LOCAL_TIME, "start_timestamp"),
+            "end_utc": Source(Kind.LOCAL_TIME, "end_timestamp"),
+            "time_ambiguous": Source(Kind.CONSTANT, value=False),
+            "duration_seconds": Source(Kind.SECONDS, "duration", required=True),
+            "calling_msisdn": Source(Kind.EACH, "calling_number", read=e164, quick=quick),
+            "called_msisdn": Source(Kind.EACH, "called_number", read=e164, quick=quick),
+            **{name: Source(Kind.TEXT, name, required=True) for name in texts},
+            **{name: Source(Kind.TEXT, name) for name in _BOOK_FIELDS},
+        },
+        known_name,
+    )
 
 
 def _seconds(fields: Mapping[str, object]) -> int:

@@ -96,12 +96,13 @@ class Window:
 
         The interval is extended by an hour: the vendor may round its ends.
         """
-        first, last = self._requested
+        first, last = self.requested
         times = parse_local_time("start_timestamp", start), parse_local_time("end_timestamp", end)
         return any(first <= one <= last for one in times)
 
     @cached_property
-    def _requested(self) -> tuple[datetime, datetime]:
+    def requested(self) -> tuple[datetime, datetime]:
+        """The local times from which and to which records match the request, both included."""
         first, last = map(datetime.fromisoformat, period(self.first, self.last))
         return first - _HOUR, last + _HOUR
 

@@ -35,7 +35,7 @@ Record = dict[str, Any]
 _JSON_ERROR = re.compile(rb'error\s*(?:"|\xe2\x80.)\s*:\s*(?:"|\xe2\x80.)?\s*0*[1-9]')
 _XML_ERROR = re.compile(rb"<\s*error\s*>\s*0*[1-9]", re.IGNORECASE)
 _HTML = re.compile(rb"<\s*(!doctype|html)", re.IGNORECASE)
-_MESSAGE_ID = re.compile(r"message[\s_]*id", re.IGNORECASE)
+MESSAGE_ID = re.compile(r"message[\s_]*id", re.IGNORECASE)
 
 
 def read_key(response: Response) -> str:
@@ -122,10 +122,10 @@ def iter_records(file: IO[bytes], format: str) -> Iterator[NumberedRow]:
     Raises TelecomAnswerError for any other file, and the error that is in it beside the records.
     """
     if format == "csv":
-        return csv_rows(file, field_pattern=_MESSAGE_ID)
+        return csv_rows(file, field_pattern=MESSAGE_ID)
     if format == "json":
         return _json_records(file)
-    return _unless_empty(xml_metadata, lambda found: xml_rows(found, _MESSAGE_ID), file)
+    return _unless_empty(xml_metadata, lambda found: xml_rows(found, MESSAGE_ID), file)
 
 
 def _json_records(file: IO[bytes]) -> Iterator[NumberedRow]:

@@ -1,0 +1,296 @@
+"""Many records at once, each field as an Arrow array. For `columnar`; pyarrow is imported on use.
+
+A batch has only records that the careful readers of `calls.rows` would read in the same way. Everything else
+in a file is yielded as these readers yield it: record by record, in its place.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
+from typing import IO, TYPE_CHECKING, Any, NamedTuple, Protocol
+
+from airflow_provider_telecom.calls.rows.csv_file import CsvReader
+from airflow_provider_telecom.calls.rows.record import BOM, MAX_RECORD_BYTES
+from airflow_provider_telecom.vendors.columns import json_text
+
+if TYPE_CHECKING:
+    from airflow_provider_telecom.calls.rows import NumberedRow
+
+_FIRST_BYTES = 8 << 10
+"""How much is read after a record that had to be read alone; then twice as much each time."""
+MIN_RECORDS = 16
+"""Fewer records are not worth a batch."""
+_RECORDS_AT_ONCE = 5_000
+_NOT_IN_JSON = bytes([*range(32), ord('"'), ord("\\")])
+_ESCAPES = {"\\": r"\\", '"': r"\"", "\n": r"\n", "\r": r"\r", "\t": r"\t"}
+_OTHER_CONTROLS = r"[\x00-\x08\x0b\x0c\x0e-\x1f]"
+
+
+class Cells(NamedTuple):
+    """The values of a field. `usual` is false where the careful path must read the record; None: nowhere."""
+
+    values: Any
+    usual: Any = None
+
+
+class Batch(Protocol):
+    """Records of a file. A field that a record does not have is null."""
+
+    places: Sequence[int]
+
+    def __len__(self) -> int: ...
+
+    @property
+    def keys(self) -> Iterable[str]:
+        """The vendor's names of fields that occur."""
+
+    def texts(self, key: str) -> Cells:
+        """Return a field as texts; whole numbers are written in digits."""
+
+    def raw(self) -> Cells:
+        """Return each record as JSON, as `json_text` writes it."""
+
+    def record(self, place: int) -> dict[str, Any]:
+        """Return the record at an index."""
+
+
+class TextBatch:
+    """Records of CSV: all values are texts."""
+
+    def __init__(self, columns: Mapping[str, Any], places: Sequence[int]) -> None:
+        self._columns, self.places = columns, places
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    @property
+    def keys(self) -> Iterable[str]:
+        """The names in the header."""
+        return self._columns
+
+    def texts(self, key: str) -> Cells:
+        """Return a field."""
+        return Cells(self._columns[key])
+
+    def raw(self) -> Cells:
+        """Return each record as JSON."""
+        import pyarrow
+        from pyarrow import compute
+
+        parts: list[Any] = []
+        usual, before = None, "{"
+        for key, texts in self._columns.items():
+            escaped = _json_content(texts)
+            usual = both(usual, escaped.usual)
+            parts += [pyarrow.scalar(f'{before}{json_text(key)}:"'), escaped.values]
+            before = '",'
+        return Cells(compute.binary_join_element_wise(*parts, pyarrow.scalar('"}'), ""), usual)
+
+    def record(self, place: int) -> dict[str, Any]:
+        """Return the record at an index."""
+        return {key: texts[place].as_py() for key, texts in self._columns.items()}
+
+
+class ObjectBatch:
+    """Records of JSON or XML, as they were read."""
+
+    def __init__(self, records: Sequence[dict[str, Any]], places: Sequence[int]) -> None:
+        self._records, self.places = records, places
+
+    def __len__(self) -> int:
+        return len(self._records)
+
+    @property
+    def keys(self) -> Iterable[str]:
+        """The names of all fields of any record."""
+        return dict.fromkeys(chain.from_iterable(set(map(tuple, self._records))))
+
+    def texts(self, key: str) -> Cells:
+        """Return a field as texts."""
+        import pyarrow
+
+        values, kinds = self.values(key)
+        if kinds <= {str, type(None)}:
+            return Cells(pyarrow.array(values, pyarrow.string()))
+        usual = None
+        if not kinds <= {str, int, type(None)}:
+            usual = pyarrow.array([type(one) in (str, int, type(None)) for one in values])
+        texts = [str(one) if type(one) in (str, int) else None for one in values]
+        return Cells(pyarrow.array(texts, pyarrow.string()), usual)
+
+    def values(self, key: str) -> tuple[list[Any], set[type]]:
+        """Return the values of a field, and their types."""
+        values = [record.get(key) for record in self._records]
+        return values, set(map(type, values))
+
+    def raw(self) -> Cells:
+        """Return each record as JSON."""
+        import pyarrow
+
+        return Cells(pyarrow.array([json_text(record) for record in self._records], pyarrow.string()))
+
+    def record(self, place: int) -> dict[str, Any]:
+        """Return the record at an index."""
+        return self._records[place]
+
+
+def both(first: Any, second: Any) -> Any:
+    """Return where both are true. None is true everywhere."""
+    from pyarrow import compute
+
+    if first is None or second is None:
+        return second if first is None else first
+    return compute.and_(first, second)
+
+
+def _json_content(texts: Any) -> Cells:
+    """Return what JSON has between the quotation marks of each text."""
+    from pyarrow import compute
+
+    content = texts.buffers()[2]
+    found: bytes = b"" if content is None else content.to_pybytes()
+    if len(found.translate(None, _NOT_IN_JSON)) == len(found):
+        return Cells(texts)
+    usual = None
+    if compute.any(others := compute.match_substring_regex(texts, _OTHER_CONTROLS)).as_py():
+        usual = compute.invert(others)
+    for character, escape in _ESCAPES.items():
+        if character.encode() in found:
+            texts = compute.replace_substring(texts, character, escape)
+    return Cells(texts, usual)
+
+
+def csv_batches(
+    file: IO[bytes], encoding: str = "utf-8", field_pattern: re.Pattern[str] | None = None
+) -> Iterator[Batch | NumberedRow]:
+    """Yield what `csv_rows` yields, with most records in batches. Raises TelecomAnswerError as it does."""
+    reader = CsvReader(file, encoding, field_pattern)
+    careful = iter(reader)
+    size = _FIRST_BYTES
+    while piece := reader.peek(size):
+        batch = _batch(reader, piece)
+        if batch is not None:
+            yield batch
+            size = min(2 * size, MAX_RECORD_BYTES)
+        elif (row := next(careful, None)) is not None:
+            yield row
+            size = _FIRST_BYTES
+        else:
+            return
+
+
+def object_batches(rows: Iterable[NumberedRow]) -> Iterator[Batch | NumberedRow]:
+    """Yield the same rows, with most records in batches."""
+    places: list[int] = []
+    records: list[dict[str, Any]] = []
+    for place, row in rows:
+        if isinstance(row, dict):
+            places.append(place)
+            records.append(row)
+        if len(records) == _RECORDS_AT_ONCE or not isinstance(row, dict):
+            if records:
+                yield ObjectBatch(records, places)
+                places, records = [], []
+            if not isinstance(row, dict):
+                yield place, row
+    if records:
+        yield ObjectBatch(records, places)
+
+
+def _batch(reader: CsvReader, piece: bytes) -> TextBatch | None:
+    """Return the records that can be read from the complete lines at once, and skip them; None if few."""
+    piece = piece[: piece.rfind(b"\n") + 1]
+    if (nul := piece.find(b"\0")) >= 0:
+        piece = piece[: piece.rfind(b"\n", 0, nul) + 1]
+    try:
+        text = piece.decode(reader.encoding)
+    except UnicodeDecodeError as error:
+        piece = piece[: piece.rfind(b"\n", 0, error.start) + 1]
+        text = piece.decode(reader.encoding)
+    lines = piece.count(b"\n")
+    if lines < MIN_RECORDS:
+        return None
+    columns = _split(reader, piece if reader.encoding == "utf-8" else text.encode(), lines)
+    if columns is not None:
+        batch = TextBatch(columns, range(reader.line + 1, reader.line + 1 + lines))
+        reader.skip(len(piece), lines)
+        return batch
+    return _with_quotation_marks(reader, text)
+
+
+def _split(reader: CsvReader, piece: bytes, lines: int) -> dict[str, Any] | None:
+    """Return the columns of lines without quotation marks, all as wide as the header; otherwise None."""
+    import pyarrow
+    from pyarrow import compute
+    from pyarrow.csv import ConvertOptions, ParseOptions, ReadOptions, read_csv
+
+    width = len(reader.names) + len(reader.ended)
+    limit = csv.field_size_limit() // 2
+    if (
+        width < 2
+        or piece.count(reader.separator.encode()) != lines * (width - 1)
+        or b'"' in piece
+        or piece.startswith(BOM)
+        or piece.count(b"\r") != piece.count(b"\r\n")
+        or limit < 1
+        or any(piece.find(b"\n", start, start + limit) < 0 for start in range(0, len(piece) - limit, limit))
+    ):
+        return None
+    names = [f"{number}" for number in range(width)]
+    try:
+        table = read_csv(
+            pyarrow.BufferReader(piece),
+            ReadOptions(use_threads=False, column_names=names, block_size=len(piece) + 1),
+            ParseOptions(delimiter=reader.separator, quote_char=False, ignore_empty_lines=False),
+            ConvertOptions(
+                column_types=dict.fromkeys(names, pyarrow.string()), null_values=[], strings_can_be_null=False
+            ),
+        )
+    except pyarrow.ArrowInvalid:
+        return None
+    arrays = [_single(column) for column in table.columns]
+    if table.num_rows != lines or (reader.ended and not compute.all(compute.equal(arrays[-1], "")).as_py()):
+        return None
+    return dict(zip(reader.names, arrays, strict=not reader.ended))
+
+
+def _single(column: Any) -> Any:
+    """Return a column as one array."""
+    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
+
+
+def _with_quotation_marks(reader: CsvReader, text: str) -> TextBatch | None:
+    """Return the records before the first that `csv.reader` refuses, or that is not as wide as the header."""
+    import pyarrow
+
+    lines = list(io.StringIO(text, newline="\n"))
+    records, ends = _records(reader, lines)
+    if len(records) < MIN_RECORDS:
+        return None
+    first, width = reader.line, len(reader.names)
+    arrays = [pyarrow.array(cells, pyarrow.string()) for cells in list(zip(*records, strict=True))[:width]]
+    batch = TextBatch(dict(zip(reader.names, arrays, strict=True)), [first + end for end in ends])
+    reader.skip(len("".join(lines[: ends[-1]]).encode(reader.encoding)), ends[-1])
+    return batch
+
+
+def _records(reader: CsvReader, lines: Sequence[str]) -> tuple[list[list[str]], list[int]]:
+    width, ended = len(reader.names), reader.ended
+    records: list[list[str]] = []
+    ends: list[int] = []
+    found = csv.reader(lines, delimiter=reader.separator, strict=True)
+    try:
+        for cells in found:
+            if len(cells) != width + len(ended) or cells[width:] != ended:
+                break
+            if width == 1 and not cells[0].strip(" "):  # a blank line, perhaps
+                break
+            records.append(cells)
+            ends.append(found.line_num)
+    except csv.Error:
+        pass
+    return records, ends

@@ -1,0 +1,400 @@
+"""Records that are read many at once: the files are the same, to the byte, as of one by one."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import logging
+import random
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from html import escape
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pendulum
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from airflow_provider_telecom.calls.errors import TelecomError
+from airflow_provider_telecom.calls.rows import NumberedRow, csv_rows
+from airflow_provider_telecom.calls.rows.csv_file import ENCODINGS
+from airflow_provider_telecom.tasks import storage
+from airflow_provider_telecom.transfers import batches, columnar
+from airflow_provider_telecom.transfers import ketchup_loyalty_to_object_storage as ketchup
+from airflow_provider_telecom.transfers import kyivstar_fmc_to_object_storage as fmc
+from airflow_provider_telecom.transfers.dataset import Dataset, DatasetSpec
+from airflow_provider_telecom.transfers.parts import parts_by_day
+from airflow_provider_telecom.transfers.progress_logger import ProgressLogger
+from airflow_provider_telecom.vendors.ketchup_loyalty import schema as ketchup_schema
+from airflow_provider_telecom.vendors.kyivstar_fmc import schema as fmc_schema
+from airflow_provider_telecom.vendors.kyivstar_fmc.times import KYIV, Window
+
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+LOG = ProgressLogger(logging.getLogger(__name__))
+COUNT = 40
+Result = tuple[Any, ...]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def small_batches() -> Iterator[None]:
+    """Small files become many batches, and small files have many row groups."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(batches, "_FIRST_BYTES", 700)
+        patch.setattr(batches, "MIN_RECORDS", 2)
+        patch.setattr(batches, "_RECORDS_AT_ONCE", 7)
+        patch.setattr(columnar, "_MAX_UNUSUAL", 2)
+        patch.setattr("airflow_provider_telecom.transfers.dataset._MAX_ROWS_IN_MEMORY", 11)
+        patch.setattr("airflow_provider_telecom.transfers.writers.ParquetWriter.batch", 11)
+        yield
+
+
+def written(
+    folder: Path, spec: DatasetSpec, parts: Any, fill: Callable[[Dataset], object], *, at_once: bool
+) -> Result:
+    """Return the files that are written, and the bad rows; or the error."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Dataset, "takes_tables", at_once)
+        try:
+            with Dataset(storage.open_folder(str(folder), None), spec, parts, "run") as dataset:
+                fill(dataset)
+                summary = dataset.publish()
+        except TelecomError as error:
+            return type(error), str(error)
+    files = {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*.parquet")}
+    bad = folder / "_quarantine" / f"{spec.name}_run.jsonl"
+    return summary["rows"], summary["bad_rows"], files, bad.read_bytes() if bad.exists() else b""
+
+
+def both_ways(
+    folder: Path, spec: DatasetSpec, parts: Any, fill: Callable[[Dataset], object]
+) -> tuple[Result, Result]:
+    return tuple(written(folder, spec, parts, fill, at_once=one) for one in (True, False))  # type: ignore[return-value]
+
+
+HOSTILE = (
+    *("", " ", "0", "-1", "1e3", "00", "+1", "1000000001", "999999999999", "\u0661", "1\u00a0", " 13 "),
+    *('a"b', "a\\b", "x\ny", "x\ry", "\t", "a,b", "a;b", "a\tb", "'=1", "\x01", "\x1f", "\x7f", "\u2028"),
+    *("Ім'я", "\ufeff", "\U0001f600", "null", "NaN", "true", "{}", '{"a":1}', "[]", "\x0b", "\x85"),
+)
+PHONES = (
+    *("380670000200", "+380670000200", "0670000200", "67 000 02 00", "(067) 000-02-00", "101", "0440000000"),
+    *(
+        "79000000000",
+        "+79000000000",
+        "89000000000",
+        "00380670000200",
+        "0000000000",
+        "0991234567",
+        " 0670000200",
+    ),
+    *(
+        "12025550123",
+        "+12025550123",
+        "380000000000",
+        "0670000200\u00a0",
+        "٠٦٧٠٠٠٠٢٠٠",
+        "hidden",
+        "38067000020",
+    ),
+)
+BAD_TIMES = (
+    *("2026-02-30 00:00:00", "2026-13-01 00:00:00", "2026-06-01 24:00:00", "2026-06-01 23:59:60"),
+    *(
+        "2026-06-01",
+        "2026-06-01 00:00",
+        "2026-06-01T00:00:00Z",
+        "2026-06-01 00:00:00.5",
+        "0000-00-00 00:00:00",
+    ),
+    *("1999-06-01 00:00:00", "2026-06-01  00:00:00", "2026-06-01 00:00:00 ", "2026-06-01 00:00:00\n"),
+    *("01.06.2026 00:00:00", "2026-6-1 0:0:0", "2026-04-31 12:00:00", "2027-02-29T00:00:00", "1780000000"),
+)
+CHANGES = (datetime(2026, 3, 29, 1, tzinfo=UTC), datetime(2026, 10, 25, 1, tzinfo=UTC))
+
+
+def time_texts(dice: random.Random, middle: datetime, zone: ZoneInfo) -> str:
+    """Return a local time within some days of a moment, or nearer, or something else."""
+    if dice.random() < 0.02:
+        return dice.choice(BAD_TIMES + HOSTILE)
+    seconds = dice.choice([3 * 86400, 86400, 7200, 3600])
+    local = (middle + timedelta(seconds=dice.randint(-seconds, seconds))).astimezone(zone)
+    if dice.random() < 0.1:  # also times that the clocks never show
+        local = (middle.astimezone(zone) + timedelta(minutes=dice.randint(-200, 200))).replace(tzinfo=zone)
+    return f"{local:%Y-%m-%d{dice.choice(' T')}%H:%M:%S}"
+
+
+def as_csv(
+    dice: random.Random, names: list[str], rows: list[Mapping[str, str]], encoding: str, *, damaged: bool
+) -> bytes:
+    """Return rows as CSV of any style, with lines that are damaged."""
+    separator, end = dice.choice(",;\t"), dice.choice(["\n", "\r\n"])
+    quoting = dice.choice([csv.QUOTE_MINIMAL, csv.QUOTE_ALL, csv.QUOTE_NONNUMERIC])
+    ended = dice.random() < 0.2
+    lines = []
+    for cells in (names, *([row.get(name, "") for name in names] for row in rows)):
+        file = io.StringIO(newline="")
+        csv.writer(file, delimiter=separator, lineterminator="", quoting=quoting).writerow(
+            [*cells, ""] if ended else cells
+        )
+        lines.append((file.getvalue() + end).encode(encoding, "ignore"))
+    if damaged:
+        for _ in range(dice.randint(1, 4)):
+            number = dice.randrange(1, len(lines))
+            lines[number] = damage(dice, lines[number], separator)
+    body = b"".join(lines)
+    if dice.random() < 0.2:
+        body = b"\xef\xbb\xbf" + body
+    return body if dice.random() < 0.7 else body.rstrip(b"\r\n")
+
+
+def damage(dice: random.Random, line: bytes, separator: str) -> bytes:
+    place = dice.randrange(len(line))
+    inserted = (
+        *(b"\0", b"\xff", b"\x98", b'"', b'""', b"\r", b"\n", b"\\", b"\r\n\r\n", b"  \n", b"\xef\xbb\xbf"),
+        *(separator.encode(), b'x"y', b'"\n"', b"\xc3", b"\xed\xa0\x80", b"\x1a", b"\x0c"),
+    )
+    return dice.choice([
+        line[:place] + dice.choice(inserted) + line[place:],
+        line[:place] + line[place + 1 :],
+        line + line,
+        b"\n" + line,
+        b"\xef\xbb\xbf" + line,
+        b" \r\n" + line,
+        line[:place],
+        line[:place] + b"\n",
+    ])
+
+
+@settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
+@given(seed=st.integers(0, 2**32), format=st.sampled_from(["csv", "csv", "csv", "json"]))
+def test_calls(tmp_path_factory: pytest.TempPathFactory, seed: int, format: Any) -> None:
+    check_calls(tmp_path_factory.mktemp("calls"), seed, format)
+
+
+@pytest.mark.long
+@settings(max_examples=4000, deadline=None, suppress_health_check=list(HealthCheck))
+@given(seed=st.integers(0, 2**32), format=st.sampled_from(["csv", "csv", "csv", "json", "xml"]))
+def test_calls_long(tmp_path_factory: pytest.TempPathFactory, seed: int, format: Any) -> None:
+    check_calls(tmp_path_factory.mktemp("calls"), seed, format)
+
+
+def check_calls(folder: Path, seed: int, format: Any) -> None:
+    dice = random.Random(seed)
+    middle = dice.choice([*CHANGES, datetime(2026, 6, 3, tzinfo=UTC)])
+    start = middle - dice.choice([DAY, 2 * DAY, 2 * HOUR])
+    end = middle + dice.choice([DAY, 2 * DAY, 2 * HOUR])
+    window = Window(start, end, start - HOUR, end + DAY)
+    encoding = dice.choice(ENCODINGS) if format == "csv" else "utf-8"
+    body = calls_of(dice, middle, format, encoding)
+    on_bad_rows = dice.choice(["quarantine", "quarantine", "fail"])
+    spec = DatasetSpec("calls", fmc_schema.COLUMNS, "parquet", on_bad_rows=on_bad_rows)
+    region = dice.choice(["UA", "UA", "RU"])
+
+    def fill(dataset: Dataset) -> None:
+        calls = fmc._Calls(dataset, window, "window 1", format, encoding, region)
+        calls.add_all(io.BytesIO(body), LOG)
+
+    at_once, one_by_one = both_ways(folder, spec, parts_by_day(start, end, KYIV), fill)
+    assert at_once == one_by_one
+
+
+def calls_of(dice: random.Random, middle: datetime, format: str, encoding: str) -> bytes:
+    names = ["start_timestamp", "end_timestamp", "calling_number", "called_number", "duration"]
+    names += dice.choice([[], ["calling_name", "called_name", "department", "own"], ["x"]])
+    if format != "xml":
+        names.append('other "field')
+    names = [dice.choice([name, name, name.upper(), f" {name}"]) for name in names]
+    dice.shuffle(names)
+    rate = dice.choice([0, 0.01, 0.3])
+
+    def value(name: str) -> str:
+        name = name.strip().lower()
+        if dice.random() < rate:
+            return dice.choice(HOSTILE)
+        if name.endswith("timestamp"):
+            return time_texts(dice, middle, KYIV)
+        if name.endswith("number"):
+            return dice.choice(PHONES if dice.random() < 0.3 else PHONES[:5])
+        return str(dice.randint(0, 4000)) if name == "duration" else dice.choice(["", "Магазин", f"A {rate}"])
+
+    rows: list[Mapping[str, str]] = [{name: value(name) for name in names} for _ in range(COUNT)]
+    if format == "csv":
+        return as_csv(dice, names, rows, encoding, damaged=dice.random() < 0.5)
+    return objects(dice, rows, format)
+
+
+def objects(dice: random.Random, rows: list[Mapping[str, str]], format: str) -> bytes:
+    """Return rows as a list of JSON or XML, some with other types and fields."""
+    if format == "xml":
+        calls = (
+            "".join(f"<{name.strip()}>{escape(text)}</{name.strip()}>" for name, text in row.items())
+            for row in rows
+        )
+        return f"<calls>{''.join(f'<call>{call}</call>' for call in calls)}</calls>".encode()
+    changed: list[dict[str, Any]] = []
+    for row in rows:
+        record: dict[str, Any] = dict(row)
+        if dice.random() < 0.5:
+            record = {k: int(v) if v.isascii() and v.isdigit() and len(v) < 12 else v for k, v in row.items()}
+        if dice.random() < 0.1:
+            other = dice.choice([
+                None,
+                True,
+                False,
+                0,
+                7,
+                -1,
+                1.5,
+                2**70,
+                [],
+                {},
+                {"a": "б"},
+                [1],
+                "",
+                "\ud800",
+            ])
+            record[dice.choice(list(record))] = other
+        if dice.random() < 0.1:
+            record.pop(dice.choice(list(record)))
+        if dice.random() < 0.05:
+            record[dice.choice(["Duration", "new", "START_TIMESTAMP"])] = "1"
+        changed.append(record)
+    return json.dumps({"calls": changed}, ensure_ascii=dice.random() < 0.5).encode("utf-8", "replace")
+
+
+ZONES = (None, "Europe/Kyiv", "America/New_York", "Australia/Lord_Howe", "Africa/Casablanca", "Asia/Kolkata")
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@given(seed=st.integers(0, 2**32), zone=st.sampled_from(ZONES))
+def test_messages(tmp_path_factory: pytest.TempPathFactory, seed: int, zone: str | None) -> None:
+    check_messages(tmp_path_factory.mktemp("messages"), seed, zone)
+
+
+@pytest.mark.long
+@settings(max_examples=3000, deadline=None, suppress_health_check=list(HealthCheck))
+@given(seed=st.integers(0, 2**32), zone=st.sampled_from(ZONES))
+def test_messages_long(tmp_path_factory: pytest.TempPathFactory, seed: int, zone: str | None) -> None:
+    check_messages(tmp_path_factory.mktemp("messages"), seed, zone)
+
+
+def check_messages(folder: Path, seed: int, zone: str | None) -> None:
+    dice = random.Random(seed)
+    changes = [*CHANGES, datetime(2026, 4, 4, 15, tzinfo=UTC), datetime(2026, 3, 8, 7, tzinfo=UTC)]
+    middle = dice.choice(changes)
+    days = dice.choice([1, 3])
+    first = datetime.combine(middle.date() - days * DAY, datetime.min.time())
+    selection = ketchup._Selection("messages", first, first + 2 * days * DAY - timedelta(seconds=1))
+    if dice.random() < 0.2:
+        selection = ketchup._Selection("messages")
+    format: Any = dice.choice(["csv", "csv", "csv", "json", "xml"])
+    body = messages_of(dice, middle, ZoneInfo(zone or "UTC"), format)
+    on_bad_rows = dice.choice(["quarantine", "quarantine", "fail"])
+    spec = DatasetSpec("messages", ketchup_schema.COLUMNS, "parquet", on_bad_rows=on_bad_rows)
+    found = None if zone is None else pendulum.timezone(zone)
+
+    def fill(dataset: Dataset) -> None:
+        ketchup._Messages(dataset, selection, format, found, "UA").add_all(io.BytesIO(body), LOG)
+
+    at_once, one_by_one = both_ways(folder, spec, selection.parts(), fill)
+    assert at_once == one_by_one
+
+
+PRICES = (
+    "0.0000000 EUR",
+    "0.0123 UAH",
+    " 1 EUR",
+    "-0.5",
+    "1e3",
+    "0.12345678901 EUR",
+    f"{'9' * 30} EUR",
+    "1,5",
+)
+BODIES = (
+    '{"status":"OK","mcc":255}',
+    "Привіт",
+    ' "x"; y',
+    "два\nрядки",
+    "\\u0000",
+    "{",
+    '{"a":1,"a":2}',
+    "{}",
+)
+
+
+def messages_of(dice: random.Random, middle: datetime, zone: ZoneInfo, format: str) -> bytes:
+    names = ["message id", "message type", "msisdn", "originator", "price", "status", "body", "caption"]
+    names += ["incoming date", "sending date", "dlr date", "country name", "mcc", "mnc", "more"]
+    names += dice.choice([[], ["alternative sms", "img", "action", "brand name"]])
+    written = dice.choice([str.title, str.lower, lambda name: name.replace(" ", "_")])
+    if format != "csv":
+        written = lambda name: name.replace(" ", "_")  # noqa: E731
+    names = [written(name) for name in names]
+    if dice.random() < 0.1:
+        names.append("Status")
+    dice.shuffle(names)
+    rate, hlr = dice.choice([0, 0.01, 0.1]), dice.choice([0, 0.1, 1])
+
+    def value(name: str) -> str:
+        name = name.lower().replace("_", " ")
+        if dice.random() < rate:
+            return dice.choice(HOSTILE)
+        if name.endswith("date"):
+            return "" if dice.random() < 0.05 else time_texts(dice, middle, zone)
+        if name == "message type":
+            return "hlr" if dice.random() < hlr else dice.choice(["sms", "Viber", " sms"])
+        texts = {
+            "msisdn": PHONES[: dice.choice([3, 30])],
+            "price": PRICES[: dice.choice([2, 9])],
+            "body": BODIES,
+        }
+        if name == "alternative sms":
+            return dice.choice(['{"message_id":"7","price":"0.1 EUR","status":"ok"}', "[]", *[""] * 9])
+        return dice.choice(texts.get(name, (f"{dice.randint(1, 99)}", "Київстар", "")))
+
+    rows: list[Mapping[str, str]] = [{name: value(name) for name in names} for _ in range(COUNT)]
+    if format == "csv":
+        return as_csv(dice, names, rows, "utf-8", damaged=dice.random() < 0.3)
+    return objects(dice, rows, format)
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@given(seed=st.integers(0, 2**32))
+def test_lines_of_csv(seed: int) -> None:
+    dice = random.Random(seed)
+    names = dice.choice([["id"], ["id", "text"], ["id", "a", "b", "c", "d"]])
+    rate = dice.choice([0.02, 0.5])
+    rows: list[Mapping[str, str]] = [
+        {name: dice.choice(HOSTILE) if dice.random() < rate else f"{name} {n}" for name in names}
+        for n in range(COUNT)
+    ]
+    encoding = dice.choice(ENCODINGS)
+    body = as_csv(dice, names, rows, encoding, damaged=dice.random() < 0.7)
+    assert outcome(lambda: flat(batches.csv_batches(io.BytesIO(body), encoding))) == outcome(
+        lambda: list(csv_rows(io.BytesIO(body), encoding=encoding))
+    )
+
+
+def flat(found: Iterator[Any]) -> list[NumberedRow]:
+    return [
+        row
+        for one in found
+        for row in (
+            [one] if isinstance(one, tuple) else [(one.places[n], one.record(n)) for n in range(len(one))]
+        )
+    ]
+
+
+def rows_of(batch: batches.Batch) -> list[NumberedRow]:
+    return [(batch.places[number], batch.record(number)) for number in range(len(batch))]
+
+
+def outcome(act: Callable[[], object]) -> object:
+    try:
+        return act()
+    except TelecomError as error:
+        return str(error)
