@@ -11,12 +11,15 @@ CONSTRAINTS := constraints.txt
 WORKERS ?= 3
 READY_DOCS := $(VENV)/.ready-docs
 READY_BENCH := $(VENV)/.ready-bench
+READY_MUTATION := $(VENV)/.ready-mutation
 READY_RELEASE := $(VENV)/.ready-release
+# How many processes of `make mutate` run tests.
+JOBS ?= 2
 # What `make smoke` combines: interpreters (names or paths) and versions of Airflow.
 PYTHONS ?= 3.11 3.12 3.13
 AIRFLOWS ?= 3.3.0 3.3.1 3.3.2
 
-.PHONY: help test lint types unit test-long test-system test-lowest fuzz chaos bench demo up docs smoke newcomer \
+.PHONY: help test lint types unit test-long test-system test-lowest fuzz chaos mutate bench demo up docs smoke newcomer \
 	release-check constraints clean
 
 help:
@@ -29,6 +32,8 @@ help:
 	@echo "                  ONLY=\"sends polls\" measures these alone"
 	@echo "make chaos        thousands of kills, faults and random events, with a checker that reads what the simulated"
 	@echo "                  vendors did; prints JSON lines (an hour); CHAOS='--seed 7.17 --only kills.promo'"
+	@echo "make mutate       mutation tests of the code that decides about money and secrets; writes the figures to docs/figures;"
+	@echo "                  MODULE=journal mutates this alone"
 	@echo "make demo         an SMS campaign from recipients to delivery report, in Airflow, with the simulator"
 	@echo "make up           Airflow in the browser, with the simulator, the example Dags and your own in dags/"
 	@echo "make docs         the documentation site, in build/docs/html; a warning or a broken link is an error"
@@ -91,6 +96,15 @@ chaos: $(READY_SYSTEM)
 	scripts/install_services.sh
 	@$(BIN)/python -m tests.chaos $(CHAOS)
 
+# `make mutate MODULE=journal`, `make mutate OPTIONS="--sample 30 --seed 1"`; see docs/mutation.md.
+mutate: $(READY_MUTATION)
+	@$(BIN)/python -m mutation $(MODULE) --jobs $(JOBS) $(OPTIONS); judged=$$?; \
+	$(BIN)/python benchmarks/tables.py; exit $$judged
+
+$(READY_MUTATION): $(READY)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint $(CONSTRAINTS) --editable '.[dev,mutation]'
+	@touch $@
+
 # `make bench ONLY="sends polls:cpu"` measures these alone.
 bench: $(READY_BENCH)
 	scripts/install_services.sh
@@ -126,7 +140,7 @@ newcomer: $(READY_RELEASE)
 release-check: $(READY_RELEASE)
 	@$(BIN)/python scripts/release.py check
 
-constraints: $(READY_SYSTEM) $(READY_DOCS) $(READY_RELEASE) $(READY_BENCH)
+constraints: $(READY_SYSTEM) $(READY_DOCS) $(READY_RELEASE) $(READY_BENCH) $(READY_MUTATION)
 	$(BIN)/python -m pip freeze --exclude-editable | grep '==' | LC_ALL=C sort --ignore-case > $(CONSTRAINTS)
 
 clean:

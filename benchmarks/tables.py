@@ -147,6 +147,11 @@ MUTATION = ("mutants", "killed", "survived", "explained", "percent", "limit", "s
 TABLES: dict[str, dict[str, Callable[[Row], str]]] = {
     "chaos": {"scenario": plain("name"), **{key: plain(key) for key in CHAOS}},
     "mutation": {"module": plain("name"), **{key: plain(key) for key in MUTATION}},
+    "mutation_survivors": {
+        "line": lambda row: f"`{row['file'].removeprefix('airflow_provider_telecom/')}:{row['line']}`",
+        "change": lambda row: f"`{row['change']}`",
+        "reason": plain("reason"),
+    },
 }
 """The columns of the other tables."""
 
