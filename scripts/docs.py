@@ -45,6 +45,12 @@ API = {
 }
 """Titles and modules of the API reference, besides hooks and models."""
 START = ["howto/first-sms", "connections"]
+HOWTOS = [
+    *("first-sms", "campaign", "audience-policy", "ladder", "receipts", "budget", "quiet-hours", "rate-limit"),
+    *("campaign-page", "fraud-check", "fleet-as-code", "calls-to-warehouse", "alerts", "escalation"),
+    *("approvals", "webhooks-behind-nginx", "troubleshooting", "upgrading"),
+]
+"""The order of the how-tos: as a user needs them. Pages that are not named here follow."""
 GUIDES = ["tasks", "sending", "audience", "transfers", "webhooks", "simulator", "testing"]
 REFERENCE = [*(f"reference/{kind}/index" for kind in KINDS), "api/index", "vendors/index", "contradictions"]
 PROJECT = ["compatibility", "changelog", "architecture", "decisions/index", "contributing"]
@@ -109,15 +115,22 @@ def write_documents() -> None:
 
 def write_folder_index(folder: str, title: str) -> None:
     """Write the page that lists the pages of a folder."""
-    pages = sorted(path.stem for path in (SOURCE / folder).glob("*.md"))
+    pages = pages_of(folder)
     listed = "\n".join(f"- [](/{folder}/{page}.md)" for page in pages)
     tree = "" if folder == "howto" else toctree(pages, hidden=True)  # the first page lists the how-tos
     write(f"{folder}/index.md", f"# {title}\n\n{listed}\n\n{tree}")
 
 
+def pages_of(folder: str) -> list[str]:
+    """Return the names of the pages of a folder: those of `HOWTOS` in their order, others by name."""
+    order = {name: place for place, name in enumerate(HOWTOS)} if folder == "howto" else {}
+    names = (path.stem for path in (SOURCE / folder).glob("*.md") if path.stem != "index")
+    return sorted(names, key=lambda name: (order.get(name, len(order)), name))
+
+
 def write_contents() -> None:
     """Add the tables of contents to the first page. Pages in docs/ that no list here names become guides."""
-    howtos = ["howto/index", *(f"howto/{path.stem}" for path in sorted((SOURCE / "howto").glob("*.md")))]
+    howtos = ["howto/index", *(f"howto/{name}" for name in pages_of("howto"))]
     named = {*START, *GUIDES, *REFERENCE, *PROJECT, "index"}
     guides = [*GUIDES, *(path.stem for path in sorted(SOURCE.glob("*.md")) if path.stem not in named)]
     parts = {
