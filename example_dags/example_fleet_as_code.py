@@ -2,9 +2,9 @@
 
 Needs the connection `novaconnect_default` with an administrator's token. `plan` compares the fleet with the
 file, logs a table of what would change, and stores the plan; it changes nothing. `apply` executes the plan
-if the fleet is still in the state that it was planned from: blocks first, then groups, limits and tariffs,
-then unblocking, then names. It refuses more changes than it may make, and whatever takes SIMs offline or may
-be paid for unless `allow` contains it. A killed or cleared `apply` continues, and pays for nothing twice.
+if the SIMs of the file are still as they were: blocks first, then groups, limits and tariffs, then
+unblocking, then names. It refuses more changes than it may make, and whatever takes SIMs offline or may be
+paid for unless `allow` contains it. A killed or cleared `apply` continues, and pays for nothing twice.
 `drift` ends the run: nothing differs any more.
 
 The file with this Dag, `data/fleet.yaml`, blocks one SIM (it goes offline) and changes no tariff, so nothing
@@ -61,6 +61,7 @@ def example_fleet_as_code() -> None:
         results_path=f"{FOLDER}/results.jsonl",
         allow=["disconnect"],
         max_changes=10,
+        require_unchanged="planned",  # SIMs that the file does not name may change meanwhile
         poll_interval=2,
         deferrable=True,
     )

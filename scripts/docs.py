@@ -46,7 +46,16 @@ API = {
 """Titles and modules of the API reference, besides hooks and models."""
 START = ["howto/first-sms", "connections"]
 HOWTOS = [
-    *("first-sms", "campaign", "audience-policy", "ladder", "receipts", "budget", "quiet-hours", "rate-limit"),
+    *(
+        "first-sms",
+        "campaign",
+        "audience-policy",
+        "ladder",
+        "receipts",
+        "budget",
+        "quiet-hours",
+        "rate-limit",
+    ),
     *("campaign-page", "fraud-check", "fleet-as-code", "calls-to-warehouse", "alerts", "escalation"),
     *("approvals", "webhooks-behind-nginx", "troubleshooting", "upgrading"),
 ]

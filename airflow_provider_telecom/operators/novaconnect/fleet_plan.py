@@ -148,15 +148,15 @@ def table_of(plan: FleetPlan) -> Iterator[str]:
     sims, managed = counts["sims"], counts["managed"]
     yield f"Fleet plan: company {plan.company_id}, {sims} SIMs, {managed} in the desired state"
     rows = [_row(change) for change in plan.changes[:_MAX_ROWS]]
-    if rows:
-        widths = [min(_MAX_WIDTH, max(len(row[column]) for row in rows)) for column in range(3)]
-        for row in rows:
-            cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=False)]
-            yield ("  ~ " + "  ".join([*cells, row[3]])).rstrip()
+    left = [(str(one["sim_id"]), one["setting"]) for one in plan.skipped[:_MAX_ROWS]]
+    ids, settings = (max((len(row[column]) for row in [*rows, *left]), default=0) for column in (0, 1))
+    values = min(_MAX_WIDTH, max((len(row[2]) for row in rows), default=0))
+    for sim_id, setting, value, notes in rows:
+        yield f"  ~ {sim_id:{ids}}  {setting:{settings}}  {value:{values}}  {notes}".rstrip()
     if (more := len(plan.changes) - len(rows)) > 0:
         yield f"  and {more} more changes, which are in the file of the plan"
-    for one in plan.skipped[:_MAX_ROWS]:
-        yield f"  ! {one['sim_id']}  {one['setting']}  skipped: {one['reason']}"
+    for (sim_id, setting), one in zip(left, plan.skipped, strict=False):
+        yield f"  ! {sim_id:{ids}}  {setting:{settings}}  skipped: {one['reason']}"
     if (more := len(plan.skipped) - _MAX_ROWS) > 0:
         yield f"  and {more} more that are skipped"
     yield (

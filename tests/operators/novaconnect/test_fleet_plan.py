@@ -104,6 +104,13 @@ def test_it_stores_what_would_change_and_changes_nothing(
         assert hidden not in logged + str(xcom)
 
 
+def test_the_desired_state_of_the_how_to_fits_the_simulator(tmp_path: Path) -> None:
+    text = (Path(__file__).parents[3] / "docs" / "howto" / "fleet-as-code.md").read_text()
+    xcom = Run().execute(plan(tmp_path, text.partition("```yaml\n")[2].partition("```")[0]))
+    assert f"{xcom['sims']} SIMs, {xcom['managed']} in the desired state" in text
+    assert f"Plan: {xcom['changed']} SIMs to change, {xcom['unchanged']} unchanged" in text
+
+
 def test_csv_and_lists_say_the_same(tmp_path: Path, vendor_state: VendorState) -> None:
     rows = [
         {"id": 1001, "blocked": True},
