@@ -2,6 +2,7 @@
 
     telecom_alert.<escalation>.open.<time>.<kind>.<Dag>.<event>     an alert that nobody has ended yet
     telecom_alert.<escalation>.sent.<time>.<event>.<claim>          a message that a callback may have sent
+    telecom_alert.<escalation>.left_running                         the alerts whose task has left "running"
 
 Airflow's Execution API has no compare-and-set, but it lists the keys of Variables by prefix. So a key is
 written once and never changed, and what is counted is a part of it (see docs/decisions/0009). Names and
@@ -11,9 +12,10 @@ counts are hashes and times; the value of an open alert names the run and the ta
 from __future__ import annotations
 
 import json
+import math
 import random
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from secrets import token_hex
@@ -70,6 +72,13 @@ class OpenAlert(NamedTuple):
     dag: str
     """The hash of the Dag."""
     event: str
+    last_at: float
+    """When the same event was recorded the last time: a task that was cleared may fail again."""
+
+    @property
+    def occurrence(self) -> str:
+        """What distinguishes it from the same event at another time."""
+        return f"{self.event}.{_stamp(self.last_at)}"
 
 
 class SentMessage(NamedTuple):
@@ -106,7 +115,8 @@ class OpenAlerts:
         for key in self._keys("open."):
             alert = _read_open(key, self.prefix)
             if alert is not None:
-                found.setdefault(alert.event, alert)
+                first = found.get(alert.event, alert)
+                found[alert.event] = first._replace(last_at=alert.at)
         return list(found.values())
 
     def facts(self, alert: OpenAlert) -> AlertFacts | None:
@@ -120,13 +130,12 @@ class OpenAlerts:
         except (ValueError, TypeError):
             return None
 
-    def close(self, alerts: Sequence[OpenAlert]) -> None:
-        """End alerts, also what was recorded of the same events before `alerts` were listed."""
-        events = {alert.event for alert in alerts}
-        last = max((alert.at for alert in alerts), default=0.0)
+    def close(self, alerts: Sequence[OpenAlert], until: float = math.inf) -> None:
+        """End alerts: what was recorded of these events before they were listed, and before `until`."""
+        last = {alert.event: min(alert.last_at, until) for alert in alerts}
         for key in self._keys("open."):
             alert = _read_open(key, self.prefix)
-            if alert is None or (alert.event in events and alert.at <= last):
+            if alert is None or alert.at <= last.get(alert.event, 0.0):
                 self._delete(key)
 
     def claim(self, event: str, most: int, ends_at: float) -> SentMessage | None:
@@ -164,6 +173,24 @@ class OpenAlerts:
     def sent_events(self) -> set[str]:
         """Return the events about which a callback has sent a message, or may have."""
         return {each.event for each in self._sent()}
+
+    def left_running(self) -> set[str]:
+        """Return the occurrences whose task was seen in another state than "running" since it failed.
+
+        A callback reports a failure before Airflow changes the state of the task.
+        """
+        from airflow.sdk import Variable
+
+        with _store_errors():
+            text = Variable.get(f"{self.prefix}left_running", default=None)
+        try:
+            return {str(occurrence) for occurrence in json.loads(text or "[]")}
+        except (ValueError, TypeError):
+            return set()
+
+    def record_left_running(self, occurrences: Iterable[str]) -> None:
+        """Record these occurrences. Only the one task of the escalation, or its trigger, does this."""
+        self._set(f"{self.prefix}left_running", json.dumps(sorted(occurrences)))
 
     def forget_old(self) -> None:
         """Delete what is remembered of messages that were sent long ago."""
@@ -210,7 +237,7 @@ def _read_open(key: str, prefix: str) -> OpenAlert | None:
     parts = key.removeprefix(f"{prefix}open.").split(".")
     try:
         at, sort, dag, event = parts
-        return OpenAlert(key, int(at, 16) / 1000, sort, dag, event)
+        return OpenAlert(key, int(at, 16) / 1000, sort, dag, event, int(at, 16) / 1000)
     except ValueError:
         return None
 

@@ -174,8 +174,10 @@ class EscalateOperator(HITLOperator):
             self._wait(journal, incident, ti_id, step.due, None)
         closes_at = last_at + self.notifier.keep_open.total_seconds()
         old = [alert for alert in found if alert.at <= last_at]
-        if len(old) < len(found) or time.time() >= closes_at:  # new ones are an incident of their own
-            return _end(journal, alerts, old, {"outcome": "not acknowledged", "alerts": len(old)})
+        is_over = time.time() >= closes_at
+        if is_over or any(alert.last_at > last_at for alert in found):  # new ones are another incident
+            facts = {"outcome": "not acknowledged", "alerts": len(old)}
+            return _end(journal, alerts, old, facts, last_at)
         return self._wait(journal, incident, ti_id, closes_at, last_at)
 
     def _acknowledged(
@@ -186,7 +188,8 @@ class EscalateOperator(HITLOperator):
         until = at.timestamp() if isinstance(at, datetime) else datetime.fromisoformat(str(at)).timestamp()
         closed = [alert for alert in found if alert.at <= until]
         by = _field(user, "name") or _field(user, "id")
-        return _end(journal, alerts, closed, {"outcome": "acknowledged", "by": by, "alerts": len(closed)})
+        facts = {"outcome": "acknowledged", "by": by, "alerts": len(closed)}
+        return _end(journal, alerts, closed, facts, until)
 
     def _ask(self, ti_id: str, found: Sequence[OpenAlert], recovery: Recovery) -> None:
         """Put the question on Airflow's page of required actions."""
@@ -353,11 +356,15 @@ def _incident(journal: Journal, found: Sequence[OpenAlert]) -> _Incident:
 
 
 def _end(
-    journal: Journal, alerts: OpenAlerts, closed: Sequence[OpenAlert], facts: Mapping[str, object]
+    journal: Journal,
+    alerts: OpenAlerts,
+    closed: Sequence[OpenAlert],
+    facts: Mapping[str, object],
+    until: float = math.inf,
 ) -> Any:
     """Record how the incident has ended, and end its alerts."""
     journal.write("ended", Entry(State.DONE, "", facts))
-    alerts.close(closed)
+    alerts.close(closed, until)
     alerts.forget_old()
     return _result(facts)
 

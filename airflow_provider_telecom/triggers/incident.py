@@ -20,6 +20,8 @@ log = logging.getLogger(__name__)
 
 _EMIT_AGAIN_SECONDS = 300.0
 _RUNS_AT_ONCE = 50
+_CALLBACK_SECONDS = 600.0
+"""A task that runs so long after its alert runs again: no callback takes longer."""
 _ACTIVE = ["queued", "running"]
 _TASK_GOES_ON = frozenset({
     "success",
@@ -138,7 +140,7 @@ class IncidentTrigger(BaseTrigger):
         if answer_of(self.ti_id) is not None:
             return "answered"
         alerts = recovery.alerts.list()
-        if self.new_after is not None and any(alert.at > self.new_after for alert in alerts):
+        if self.new_after is not None and any(alert.last_at > self.new_after for alert in alerts):
             return "new"
         if recovery.is_complete(alerts):
             return "recovered"
@@ -159,32 +161,49 @@ class Recovery:
     def __init__(self, alerts: OpenAlerts) -> None:
         self.alerts = alerts
         self._facts: dict[str, AlertFacts | None] = {}
+        self._left_running: set[str] | None = None
         self._failing: str | None = None
 
     def is_complete(self, alerts: Sequence[OpenAlert]) -> bool:
         """Return whether all have recovered. What Airflow does not know, such as a deleted run, has not."""
+        if self._left_running is None:
+            self._left_running = self.alerts.left_running()
+        known = self._left_running
         # What was failing at the last poll comes first: most polls end there.
-        before = [alert for alert in alerts if alert.key == self._failing]
-        others = [alert for alert in alerts if alert.key != self._failing]
-        return all(self._have_recovered(some) for some in (before, others))
+        failing = [alert for alert in alerts if alert.key == self._failing]
+        new = [alert for alert in alerts if alert.sort == "task" and alert.occurrence not in known]
+        others = [alert for alert in alerts if alert not in failing and alert not in new]
+        has_recovered = self._have_recovered(new)
+        if self._left_running - known:
+            self._left_running &= {alert.occurrence for alert in alerts}
+            self.alerts.record_left_running(self._left_running)
+        return has_recovered and all(self._have_recovered(some) for some in (failing, others))
 
     def _have_recovered(self, alerts: Sequence[OpenAlert]) -> bool:
+        """Return whether these have recovered, and note which tasks have left "running"."""
         groups = defaultdict[tuple[str, str, str], list[tuple[OpenAlert, AlertFacts]]](list)
+        recovered, before = True, self._left_running or set()
         for alert in alerts:
             facts = self.facts_of(alert)
             if facts is None:
-                self._failing = alert.key
-                return False
-            groups[facts.sort, facts.dag_id, facts.task_id].append((alert, facts))
+                recovered = False
+            else:
+                groups[facts.sort, facts.dag_id, facts.task_id].append((alert, facts))
+        left = set[str]()
         for (sort, dag_id, task_id), members in groups.items():
             for at in range(0, len(members), _RUNS_AT_ONCE):
                 some = members[at : at + _RUNS_AT_ONCE]
                 states = _states(dag_id, task_id, [facts.run_id for _, facts in some])
                 for alert, facts in some:
-                    if states.get((facts.run_id, facts.map_index), "unknown") not in _RECOVERED[sort]:
-                        self._failing = alert.key
-                        return False
-        return True
+                    state = states.get((facts.run_id, facts.map_index), "unknown")
+                    if state != "running" or alert.last_at < time.time() - _CALLBACK_SECONDS:
+                        left.add(alert.occurrence)
+                    elif alert.occurrence not in before and sort == "task":
+                        state = "failing"  # its callback runs, or has just ended
+                    if state not in _RECOVERED[sort]:
+                        recovered, self._failing = False, alert.key
+        self._left_running = before | left
+        return recovered
 
     def facts_of(self, alert: OpenAlert) -> AlertFacts | None:
         """Return what an alert is about, or None if nobody knows any more."""

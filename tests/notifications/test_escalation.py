@@ -251,6 +251,54 @@ class TestEnding:
         assert calls(telecom_simulator) == 0
         assert open_alerts(airflow) == 0
 
+    def test_a_task_whose_callback_runs_has_not_recovered(
+        self, airflow: Deployment, telecom_simulator: Any, time_machine: Any
+    ) -> None:
+        """Airflow calls callbacks before it changes the state of the task."""
+        key = ("nightly", RUN_ID, "load", -1)
+        notifier = on_call()
+        for minute in (0, 2):
+            time_machine.move_to(STARTED + minute * MINUTES, tick=False)
+            notifier(failed(airflow))
+            airflow.tasks[key] = "running"
+            run = EscalationRun(notifier, f"asset_triggered__{minute}")
+            run.go()
+            assert run.go_on() is None
+            airflow.tasks[key] = "failed"
+            assert run.go_on() is None
+            airflow.tasks[key] = "running"  # somebody has cleared it
+            assert run.go_on() == "recovered"
+            assert run.result["outcome"] == "recovered"
+
+    def test_a_task_that_fails_again_within_the_incident_has_not_recovered(
+        self, airflow: Deployment, telecom_simulator: Any, time_machine: Any
+    ) -> None:
+        notifier = on_call()
+        notifier(failed(airflow))
+        notifier(failed(airflow, task_id="other"))
+        run = EscalationRun(notifier)
+        run.go()
+        time_machine.move_to(STARTED + MINUTES, tick=False)
+        notifier(failed(airflow))
+        airflow.tasks["nightly", RUN_ID, "load", -1] = "running"
+        airflow.tasks["nightly", RUN_ID, "other", -1] = "success"
+        assert run.go_on() is None
+        airflow.tasks["nightly", RUN_ID, "load", -1] = "failed"
+        time_machine.move_to(STARTED + 10 * MINUTES, tick=False)
+        run.go_on()
+        assert calls(telecom_simulator) == 1
+
+    def test_what_runs_long_after_its_alert_runs_again(
+        self, airflow: Deployment, telecom_simulator: Any, time_machine: Any
+    ) -> None:
+        notifier = on_call()
+        notifier(failed(airflow))
+        airflow.tasks["nightly", RUN_ID, "load", -1] = "running"
+        time_machine.move_to(STARTED + 11 * MINUTES, tick=False)
+        run = EscalationRun(notifier)
+        run.go()
+        assert run.result["outcome"] == "recovered"
+
     @pytest.mark.parametrize("state", ["failed", "upstream_failed", "up_for_retry", "removed", "deleted"])
     def test_it_goes_on_while_recovery_is_not_certain(
         self, airflow: Deployment, telecom_simulator: Any, time_machine: Any, state: str
@@ -664,7 +712,7 @@ class TestWords:
         names = {"t": "task", "r": "run", "d": "deadline", "a": "approval"}
         alerts = [
             OpenAlert(
-                "", seconds * place / max(1, len(sorts) - 1), names[sort], str(place % dags), str(place)
+                "", seconds * place / max(1, len(sorts) - 1), names[sort], str(place % dags), str(place), 0.0
             )
             for place, sort in enumerate(sorts)
         ]

@@ -131,6 +131,7 @@ def test_it_ends_by_itself_when_the_task_is_marked_as_success(
     airflow.start_run("first", "recovers")
     run_id = new_incident(airflow, before)
     path = "/api/v2/dags/first/dagRuns/recovers/taskInstances/load"
+    assert airflow.value("select state from task_instance where dag_id = 'first'") == "failed"
     airflow.ask(path, {"new_state": "success"}, method="PATCH")
     assert ended(airflow, run_id) == "success", airflow.task_logs("alerts", run_id)[-3000:]
     assert outcome(airflow, run_id) == {"outcome": "recovered", "alerts": 1}
