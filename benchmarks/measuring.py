@@ -272,16 +272,16 @@ _SIMULATOR = (
 
 
 @contextmanager
-def simulator(prepare: str = "pass") -> Iterator[None]:
-    """Run the simulator as a process, and add its connections to the environment.
+def simulator(prepare: str = "pass") -> Iterator[tuple[dict[str, str], subprocess.Popen[str]]]:
+    """Run the simulator as a process; add its connections to the environment, and yield them and the process.
 
     `prepare` is a Python statement about `running`, the running simulator.
     """
     command = [sys.executable, "-c", _SIMULATOR.format(prepare=prepare), str(Path(__file__).parent)]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    with server(command, env=environment) as (connections, _):
+    with server(command, env=environment) as (connections, process):
         os.environ.update(connections)
-        yield
+        yield connections, process
 
 
 # Memory

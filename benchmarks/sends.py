@@ -18,6 +18,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import psutil
 from measuring import (
     Figure,
     Sample,
@@ -197,8 +198,8 @@ def compared(
 ) -> list[Figure]:
     """Return the figures of one kind of send."""
     turns = iter("abcdefghijklmnopqrstuvwxyz")
-    with tempfile.TemporaryDirectory() as directory, simulator():
-        folder = Path(directory)
+    with tempfile.TemporaryDirectory() as directory, simulator() as (_, vendor):
+        folder, vendor_process = Path(directory), psutil.Process(vendor.pid)
         audiences = {size: write_audience(folder / f"{size}.csv", size) for size in (WARM_UP, count)}
         ours = {
             size: in_fork(partial(prepared, path, folder / f"prepared{size}"))
@@ -208,7 +209,10 @@ def compared(
         def of_ours() -> Sample:
             turn, laps = next(turns), Laps(max(WARM_UP, count // 12))
             task_ids = {WARM_UP: f"first_{turn}", count: f"all_{turn}"}
-            return in_fork(lambda: sample(lambda size: own(ours[size], task_ids[size], laps), count, laps))
+            before = sum(vendor_process.cpu_times()[:2])
+            found = in_fork(lambda: sample(lambda size: own(ours[size], task_ids[size], laps), count, laps))
+            share = count / (count + WARM_UP)
+            return {**found, "vendor": share * (sum(vendor_process.cpu_times()[:2]) - before)}
 
         def of_peer() -> Sample:
             turn = next(turns)
@@ -226,6 +230,14 @@ def compared(
             limit=limit,
             scale=1e6 / count,
             recipients=count,
+        ),
+        figure(
+            f"sends.{name}.simulator",
+            f"{title}: the simulator's part",
+            "µs of CPU",
+            rounds,
+            of="vendor",
+            scale=1e6 / count,
         ),
         figure(
             f"sends.{name}.memory",

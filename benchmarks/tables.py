@@ -4,7 +4,8 @@
     python benchmarks/tables.py --check   # ends with 1 and names the files that differ
 
 A page of the docs contains `<!-- table: polls -->`, then the table of docs/figures/polls.jsonl, then
-`<!-- end -->`; `<!-- plot: polls -->` in the same way contains the picture of its comparisons.
+`<!-- end -->`; `<!-- plot: polls -->` in the same way contains the picture of its comparisons, and
+`<!-- scale: needs -->` a table of the model in scale.py.
 """
 
 from __future__ import annotations
@@ -18,8 +19,10 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+import scale
+
 DOCS = Path(__file__).resolve().parent.parent / "docs"
-_BLOCK = re.compile(r"(<!-- (table|plot): (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
+_BLOCK = re.compile(r"(<!-- (table|plot|scale): (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 _NONE = "–"
 
 Row = dict[str, Any]
@@ -39,6 +42,8 @@ def generated(docs: Path) -> dict[Path, str]:
 
     def block(match: re.Match[str]) -> str:
         start, kind, name, end = match.groups()
+        if kind == "scale":
+            return f"{start}\n{scale.table(name, docs / 'figures')}\n\n{end}"
         figures = figures_of(docs, name)
         if not figures:
             return f"{start}\nNot measured yet.\n\n{end}"

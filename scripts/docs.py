@@ -61,6 +61,7 @@ HOWTOS = [
 ]
 """The order of the how-tos: as a user needs them. Pages that are not named here follow."""
 GUIDES = ["tasks", "sending", "audience", "transfers", "webhooks", "simulator", "testing"]
+GUIDES += ["performance", "reliability", "scale"]
 REFERENCE = [*(f"reference/{kind}/index" for kind in KINDS), "api/index", "vendors/index", "contradictions"]
 PROJECT = ["compatibility", "changelog", "architecture", "decisions/index", "contributing"]
 MAX_EXCERPT_LINES = 40

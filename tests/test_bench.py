@@ -160,7 +160,7 @@ def test_an_unknown_benchmark_or_case() -> None:
 @pytest.mark.parametrize("name", ["personal_sms", pytest.param("promo", marks=pytest.mark.long)])
 def test_a_send_is_not_much_dearer_than_a_plain_loop(name: str) -> None:
     """Nor does it become slower, and only the set of numbers grows."""
-    cost, memory, slowdown = lines_of("sends.py", "--quick", name)
+    cost, _, memory, slowdown = lines_of("sends.py", "--quick", name)
     assert cost["ratio"] < 3 * cost["limit"]
     assert memory["ours"] < 40
     assert slowdown["ours"] < 3

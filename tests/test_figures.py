@@ -62,6 +62,24 @@ def test_a_table_and_a_plot(tables: Any, tmp_path: Path) -> None:
     assert tables.outdated(tmp_path) == [tmp_path / "images" / "figures-toy.svg"]
 
 
+def test_the_model_of_large_deployments(tables: Any, tmp_path: Path) -> None:
+    model = tables.scale
+    lines = [{"name": unit.figure, "ours": 1.0} for unit in model.UNITS.values()]
+    (tmp_path / "all.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    costs = model.read(tmp_path)
+    day, week = (model.messages(costs, count, webhooks=True) for count in (10**6, 7 * 10**6))
+    # 1,000,000 in 10 hours, 3 times as many a second at the peak, 500 in a request of 0.3005 s: one task
+    assert (day.slots, day.workers, week.slots) == (1, 1, 1)
+    assert model.messages(costs, 10**8, webhooks=False).slots == 6
+    assert (day.api_servers, week.api_servers) == (1, 1)  # 83 and 583 webhooks of a millisecond
+    assert model.messages(costs, 10**8, webhooks=True).api_servers == 14
+    assert model.sensors(costs, 100_000, shared=False).triggerers == 20
+    for name in model.TABLES:
+        assert "not" not in model.table(name, tmp_path).lower().replace("not measured yet", "")
+    (tmp_path / "all.jsonl").write_text(json.dumps(lines[0]) + "\n")
+    assert "Not calculated yet: sends.personal_sms.simulator" in model.table("units", tmp_path)
+
+
 def test_figures_that_are_not_measured_yet(tables: Any, tmp_path: Path) -> None:
     page = tmp_path / "page.md"
     page.write_text("<!-- table: none -->\n<!-- end -->\n")
