@@ -65,7 +65,12 @@ def get_provider_info() -> dict[str, Any]:
             if "transfers" in vendor.has
         ],
         "notifications": [
-            f"{_PACKAGE}.notifications.{vendor.id}.{name}" for vendor in known for name in vendor.notifiers
+            *(
+                f"{_PACKAGE}.notifications.{vendor.id}.{name}"
+                for vendor in known
+                for name in vendor.notifiers
+            ),
+            f"{_PACKAGE}.notifications.escalation.EscalatingNotifier",
         ],
         "extra-links": [f"{_PACKAGE}.links.consoles.{name}" for vendor in known for name in vendor.links],
         "plugins": [{"name": "telecom", "plugin-class": f"{_PACKAGE}.webhooks.plugin.TelecomPlugin"}],
