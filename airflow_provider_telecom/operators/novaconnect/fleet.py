@@ -290,6 +290,7 @@ class NovaConnectFleetOperator(NovaConnectOperator, DeferrableOperator, Journale
             check_plan_path,
             claim_plan,
             read_plan,
+            writable,
         )
 
         path = check_plan_path(self.plan_path)
@@ -298,6 +299,8 @@ class NovaConnectFleetOperator(NovaConnectOperator, DeferrableOperator, Journale
         entry = journal.earlier_entry(name, body)
         if entry and entry.state is State.DONE:
             return dict(entry.facts)
+        if self.results_path:
+            writable("results_path", check_results_path(self.results_path))
         if (company_id := self.hook.get_company().id) != plan.company_id:
             raise TelecomInputError(
                 "plan_path",

@@ -39,7 +39,6 @@ _GROUPS = ("groups", "exact_groups")
 SETTINGS = ("blocked", "limit_mb", *_TARIFF, *_GROUPS, "name")
 PHASES = ("block", "group", "limit", "tariff", "unblock", Rename.operation)
 """The order of operations: SIMs go offline first, and online after their limits and tariffs are set."""
-_MAX_RULES = 1_000_000
 _WILDCARDS = re.compile(r"[*?]")
 _NOT_DIGITS = re.compile(r"[ +().\-]")
 _KB_PER_MB = 1024

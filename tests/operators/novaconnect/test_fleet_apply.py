@@ -177,6 +177,18 @@ def test_another_plan_is_refused(
     assert changing(telecom_simulator) == []
 
 
+@pytest.mark.parametrize(
+    ("path", "rule"), [("/tmp/results.csv", "must be a file whose name ends"), ("/proc/new/a.jsonl", "")]
+)
+def test_results_that_cannot_be_written_are_refused_first(
+    planned: Path, telecom_simulator: Any, path: str, rule: str
+) -> None:
+    operator = apply(planned, results_path="{{ params.results }}")
+    with pytest.raises(TelecomInputError, match=f"results_path: {rule}"):
+        Run().execute(operator, params={"results": path})
+    assert changing(telecom_simulator) == []
+
+
 def test_a_file_that_is_no_plan_is_refused(tmp_path: Path) -> None:
     with pytest.raises(TelecomInputError, match="plan_path: the file cannot be read"):
         Run().execute(apply(tmp_path))
