@@ -114,17 +114,21 @@ def numbers(count: int) -> list[str]:
     return [str(380670000000 + place) for place in range(count)]
 
 
-def ladder_dag(folder: Path, count: int, **more: Any) -> DAG:
-    """Return a Dag with a ladder of Viber and SMS, and its audience."""
+def ladder_audience(folder: Path, count: int) -> dict[str, Any]:
+    """Make the audience of a ladder, and return what the task that prepares it would."""
     people = [
         {"msisdn": number, "name": f"N{place}", "variant": "AB"[place % 2]}
         for place, number in enumerate(numbers(count))
     ]
-    audience = prepare_audience(folder / "audience", people)
+    return prepare_audience(folder / "audience", people)
+
+
+def ladder_dag(folder: Path, count: int, **more: Any) -> DAG:
+    """Return a Dag with a ladder of Viber and SMS. Without an `audience` it is made."""
     text = {"A": "{name}, come by.", "B": "Come by, {name}."}
     given: dict[str, Any] = {
         "group_id": "spring",
-        "audience": audience,
+        "audience": more.pop("audience", None) or ladder_audience(folder, count),
         "rungs": [
             ViberRung(text, wait=timedelta(minutes=15), poll_interval=300),
             SmsRung(text, wait=timedelta(hours=2), poll_interval=900),

@@ -59,8 +59,8 @@ class Kills:
 
     def __init__(self, round_: Round, number: int, most_steps: int, most_lines: int) -> None:
         self._dice, self._steps, self._lines = round_.dice, most_steps, most_lines
-        self._first = number // 2 + 1
-        self.is_in_order = number % 2 == 0 and self._first <= most_steps
+        self.step_in_order = number // 2 + 1
+        self.is_in_order = number % 2 == 0 and self.step_in_order <= most_steps
         self._left = 1 if self.is_in_order else round_.dice.randint(1, 5)
 
     def next(self) -> Kill:
@@ -69,7 +69,7 @@ class Kills:
             return Kill()
         self._left -= 1
         if self.is_in_order:
-            return Kill(step=self._first)
+            return Kill(step=self.step_in_order)
         return Kill.drawn(self._dice, self._steps, self._lines, seconds=0.2)
 
 
@@ -227,6 +227,119 @@ def promo(round_: Round) -> Figures:
     return {"drafts": len(state.promos)}
 
 
+# Fleet.
+
+
+DESIRED: list[dict[str, Any]] = [
+    {"id": 1001, "blocked": True, "name": "Spare"},
+    {"id": 1002, "package_kb": 20480, "auto_package": True, "blocked": False, "groups": ["Trucks", "New"]},
+    {"id": 1003, "package_kb": 20480, "auto_package": True},
+    {"id": 1004, "package_kb": 25600, "auto_package": False},
+    {"id": 1041, "limit_mb": 500, "blocked": False},
+]
+TARIFFS = (1002, 1003, 1004)
+FLEET_OPERATOR = "airflow_provider_telecom.operators.novaconnect.NovaConnectFleetOperator"
+
+
+class Fleet:
+    """A fleet, whose plans are stored in folders of their own."""
+
+    def __init__(self, round_: Round, chunk_size: int) -> None:
+        from airflow_provider_telecom.simulator.novaconnect import VendorState
+
+        self._round, self._chunk_size = round_, chunk_size
+        self.state: Any = round_.simulator.state.vendor_state(NOVACONNECT, VendorState)
+        for sim, block in ((1001, "n"), (1002, "u"), (1003, "n"), (1004, "n"), (1041, "u")):
+            self.state.sims[sim].block = block
+
+    def order(self, number: int, **arguments: Any) -> dict[str, Any]:
+        """Return the order of a try with the plan of this number."""
+        folder = self._round.folder / f"plan{number}"
+        return {
+            "operator": FLEET_OPERATOR,
+            "arguments": {"task_id": arguments["mode"], "plan_path": str(folder / "plan.json"), **arguments},
+            "store": str(folder / "store"),
+            "environment": self._round.environment(),
+        }
+
+    def plan(self, number: int) -> dict[str, Any]:
+        """Plan, and return the counts."""
+        faults = self._round.simulator.state.faults
+        kept, faults[:] = list(faults), []
+        ended = self._round.run(
+            "tests.chaos.tries:operator", self.order(number, mode="plan", desired=DESIRED)
+        )
+        faults[:] = kept
+        self._round.expect(ended.error is None, f"the plan failed: {ended.error}")
+        counts: dict[str, Any] = ended.result
+        return counts
+
+    def apply(self, number: int) -> dict[str, Any]:
+        """Return the order that applies a plan."""
+        return self.order(
+            number,
+            mode="apply",
+            results_path=str(self.results(number)),
+            chunk_size=self._chunk_size,
+            max_changes=None,
+            allow=["tariff", "disconnect"],
+            poll_interval=0.01,
+            wait_timeout=60,
+            verify_within_seconds=0,
+        )
+
+    def results(self, number: int) -> Path:
+        """Return the path of the results of applying a plan."""
+        return self._round.folder / f"plan{number}" / "results.jsonl"
+
+    def unknown(self, number: int) -> set[str]:
+        """Return the SIMs whose tariff is reported as unknown."""
+        rows = lines_of(self.results(number))
+        return {f"tariff {row['sim_id']}" for row in rows if row["state"] == "unknown"}
+
+
+def fleet(round_: Round) -> Figures:
+    """A plan is applied, and planned again where an outcome is unknown: no tariff is paid for twice."""
+    kills = Kills(round_, round_.number, 220, 15_000)
+    simulator = round_.fresh("default" if kills.is_in_order else round_.dice.choice(["default", "opposite"]))
+    simulator.state.set_switch("novaconnect.groups_added", round_.dice.choice(["on", "off"]))
+    chunk_size = 1 if kills.is_in_order else round_.dice.randint(1, 3)
+    if not kills.is_in_order:
+        disturb(round_, NOVACONNECT, "tariff" if round_.dice.random() < 0.5 else "sim/")
+    planned, intents = Fleet(round_, chunk_size), [f"tariff {sim}" for sim in TARIFFS]
+    number = 0
+    planned.plan(number)
+    for _ in range(MOST_TRIES):
+        operation, kill = round_.history.invoke(intents, "fail"), kills.next()
+        ended = round_.run("tests.chaos.tries:operator", planned.apply(number), kill)
+        round_.history.effects(
+            simulator, lambda one: [f"tariff {one.facts['id']}"] if one.kind == "tariff" else []
+        )
+        if ended.killed:
+            round_.history.killed(operation, f"SIGKILL at {kill}")
+            continue
+        if ended.error is None:
+            round_.history.complete(operation, "ok")
+            break
+        unknown = planned.unknown(number) if ended.is_a("OutcomeUnknownError") else set()
+        said: dict[str, Outcome] = {name: "unknown" if name in unknown else "again" for name in intents}
+        round_.history.complete(operation, said, ended.error["text"])
+        if not ended.error["retries"]:
+            round_.expect(
+                unknown or not ended.is_a("OutcomeUnknownError"), f"no tariff is unknown: {ended.error}"
+            )
+            simulator.state.faults.clear()
+            number += 1
+            planned.plan(number)
+    else:
+        raise AssertionError(f"{MOST_TRIES} tries, and the fleet is not as desired: {ended}")
+    blocks = [planned.state.sims[sim].block for sim in (1001, 1002, 1041)]
+    round_.expect(blocks == ["u", "n", "n"], f"blocks {blocks}")
+    left = planned.plan(number + 1)
+    round_.expect((left["changed"], left["skipped"]) == (0, 0), f"something is left: {left}")
+    return {"plans": number + 1}
+
+
 SCENARIOS = (
     Scenario(
         "kills.bulk_sms",
@@ -241,4 +354,5 @@ SCENARIOS = (
         ),
     ),
     Scenario("kills.promo", promo, "kills", 1000, mutants=("journal writes nothing",)),
+    Scenario("kills.fleet", fleet, "kills", 1000, mutants=("journal writes nothing",)),
 )

@@ -179,19 +179,25 @@ class FileStore(Store):
         step()
 
 
-class StoredRun(Run):
+class FileStores(Run):
     """A Dag run whose task state stores are files in a folder."""
 
-    def __init__(self, folder: Path, run_id: str = "manual__1", **xcoms: Any) -> None:
-        super().__init__(run_id, **xcoms)
-        self._folder = folder
-        folder.mkdir(parents=True, exist_ok=True)
+    folder: Path
 
     def context(self, operator: Any, map_index: int = -1, **more: Any) -> dict[str, Any]:
         place = operator.task_id if map_index < 0 else f"{operator.task_id}[{map_index}]"
         if place not in self.stores:
-            self.stores[place] = FileStore(self._folder / f"{place}.json")
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self.stores[place] = FileStore(self.folder / f"{place}.json")
         return super().context(operator, map_index, **more)
+
+
+class StoredRun(FileStores):
+    """A run of single tasks, whose task state stores are files in a folder."""
+
+    def __init__(self, folder: Path, run_id: str = "manual__1", **xcoms: Any) -> None:
+        super().__init__(run_id, **xcoms)
+        self.folder = folder
 
 
 # The rest runs in the killing process and its children.

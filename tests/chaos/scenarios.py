@@ -6,12 +6,13 @@ from tests.chaos import (
     journal_faults,
     kills,
     kyivstar_tokens,
+    ladder,
     receiver_faults,
     sunsim_tokens,
     vendor_down,
 )
 from tests.chaos.scenario import Scenario
 
-_MODULES = (kills, sunsim_tokens, kyivstar_tokens, vendor_down, receiver_faults, journal_faults)
+_MODULES = (kills, ladder, sunsim_tokens, kyivstar_tokens, vendor_down, receiver_faults, journal_faults)
 
 SCENARIOS: dict[str, Scenario] = {each.name: each for module in _MODULES for each in module.SCENARIOS}

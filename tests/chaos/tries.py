@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import os
+from datetime import datetime
 from importlib import import_module
 from pathlib import Path
 from typing import Any
+from urllib.request import Request, urlopen
 
+from airflow_provider_telecom.operators import receipts
+from airflow_provider_telecom.operators.receipts import CollectReceiptsOperator
 from tests.chaos import mutants
 from tests.chaos.processes import StoredRun
 
@@ -24,3 +29,20 @@ def prepare(order: dict[str, Any]) -> None:
     os.environ.update(order["environment"])
     if name := order.get("mutant"):
         mutants.plant(name)
+
+
+def use_the_clock_of_the_simulator(control: str) -> None:
+    """Let tasks that wait for receipts move the simulator's clock, by its control API."""
+
+    def clock(advance: float) -> datetime:
+        body = json.dumps({"advance": advance}).encode()
+        request = Request(control, body, {"content-type": "application/json"})
+        with urlopen(request) as response:
+            return datetime.fromisoformat(json.load(response)["now"])
+
+    def sleep(seconds: float) -> None:
+        clock(seconds)
+
+    receipts._MAX_SLEEP = 10_000.0
+    CollectReceiptsOperator.now = staticmethod(lambda: clock(0))
+    CollectReceiptsOperator._sleep = staticmethod(sleep)  # type: ignore[method-assign]

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import os
 import random
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,33 +16,15 @@ from airflow_provider_telecom.operators.ketchup_loyalty import (
     KetchUpSendBulkSmsOperator,
 )
 from airflow_provider_telecom.simulator.ketchup_loyalty.state import VendorState
+from tests.chaos.processes import Kill, KillingProcess
 from tests.running import Run
+
+pytestmark = pytest.mark.xdist_group("chaos")
+TRY = "tests.operators.ketchup_loyalty.killed_receipts:one_try"
 
 NUMBERS = [str(380670000200 + place) for place in range(60)]
 WANTED = [{"9": "undelivered", "8": "expired", "3": "silent"}.get(one[-1], "delivered") for one in NUMBERS]
 MOST_STEPS = 150
-
-
-@pytest.fixture(scope="module")
-def process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[subprocess.Popen[str]]:
-    """The process whose children are the tries."""
-    command = [sys.executable, "-m", "tests.operators.ketchup_loyalty.killed_receipts"]
-    with (tmp_path_factory.mktemp("killed") / "log").open("w") as log:
-        pipe = subprocess.PIPE
-        with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=log, text=True) as found:
-            yield found
-            assert found.stdin is not None
-            found.stdin.close()
-
-
-def tried(process: subprocess.Popen[str], simulator: Any, order: dict[str, Any]) -> Any:
-    environment = {name: value for name, value in os.environ.items() if name.startswith("AIRFLOW")}
-    whole = {**order, "environment": environment, "control": f"{simulator.url}/_control/clock"}
-    assert process.stdin is not None
-    assert process.stdout is not None
-    process.stdin.write(json.dumps(whole) + "\n")
-    process.stdin.flush()
-    return json.loads(process.stdout.readline())
 
 
 @pytest.mark.parametrize(
@@ -61,7 +40,7 @@ def tried(process: subprocess.Popen[str], simulator: Any, order: dict[str, Any])
 )
 def test_the_file_is_complete_after_kills(
     telecom_simulator: Any,
-    process: subprocess.Popen[str],
+    killing_process: KillingProcess,
     hook_for: Callable[..., Any],
     tmp_path: Path,
     runs: int,
@@ -90,13 +69,19 @@ def test_the_file_is_complete_after_kills(
                 "poll_interval": 300,
             },
             "store": str(tmp_path / f"store{place}"),
+            "environment": {
+                name: value for name, value in os.environ.items() if name.startswith("AIRFLOW_CONN")
+            },
+            "control": f"{telecom_simulator.url}/_control/clock",
         }
         facts, tries = None, 0
         while facts is None:
             tries += 1
             kill_at = chance.randint(1, MOST_STEPS * tries)  # later ones get further
-            facts = tried(process, telecom_simulator, {**order, "kill_at": kill_at})
-            killed += facts is None
+            ended = killing_process.run(TRY, order, Kill(step=kill_at))
+            assert ended.error is None, ended.error
+            facts = ended.result
+            killed += ended.killed
         assert facts.get("silent") == 6, facts
         after = lines(path)
         assert [line["state"] for line in after] == WANTED
