@@ -31,6 +31,7 @@ KEPT_SECONDS = 86_400.0
 _DESCRIPTION = "Kept by airflow-provider-telecom; whoever deletes it ends this alert."
 _MAX_ROUNDS = 8
 _PAUSE = 0.2
+_SAME_MOMENT = 10.0
 
 
 @dataclass(frozen=True)
@@ -159,7 +160,8 @@ class OpenAlerts:
             if self._may_send(others, event, most - 1):
                 return mine
             self.release(mine)
-            place = sum(each.key < mine.key for each in others[-most:])
+            # one after the other: those who are here at the same time have claims of the same moment
+            place = sum(mine.at - _SAME_MOMENT < each.at and each.key < mine.key for each in others)
             pause = _PAUSE * (place + random.random())
             if time.monotonic() + pause >= ends_at:
                 return None

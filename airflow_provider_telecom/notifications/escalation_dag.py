@@ -44,6 +44,7 @@ log = logging.getLogger(__name__)
 
 ACKNOWLEDGE = "Acknowledge"
 TASK_ID = "escalate"
+_EXHAUSTED = "not acknowledged"
 RETRY_SECONDS, MAX_TRIES = 300.0, 3
 _FIXED = ("dag_id", "schedule", "catchup", "max_active_runs")
 _SHOWN_ALERTS, _READ_ALERTS = 20, 50
@@ -154,10 +155,10 @@ class EscalateOperator(HITLOperator):
         alerts = OpenAlerts(self.notifier.dag_id)
         recovery, ti_id, is_asked = Recovery(alerts), str(context["ti"].id), event is not None
         while True:
+            answer = _answer(journal, event, ti_id)
             found = alerts.list()
-            answer = event if event and event.get("chosen_options") else answer_of(ti_id)
             if answer is not None:
-                return self._acknowledged(journal, alerts, found, answer)
+                return _end_by_answer(journal, alerts, found, answer)
             if not found:
                 raise AirflowSkipException("no alert is open")
             if recovery.is_complete(found):
@@ -167,29 +168,15 @@ class EscalateOperator(HITLOperator):
                 self._ask(ti_id, found, recovery)
                 is_asked = True
             step, last_at = self._next_step(journal, incident, _untold(alerts, found))
+            closes_at = math.inf if last_at is None else last_at + self.notifier.keep_open.total_seconds()
+            is_new = last_at is not None and any(alert.last_at > last_at for alert in found)
+            if last_at is not None and (is_new or time.time() >= closes_at):
+                old = [alert for alert in found if alert.at <= last_at]
+                return _end(journal, alerts, old, {"outcome": _EXHAUSTED, "alerts": len(old)}, last_at)
             if step is None or step.due > time.time():
-                break
+                until = min(closes_at, math.inf if step is None else step.due)
+                return self._wait(journal, incident, ti_id, until, last_at)
             self._make(context, journal, incident, step, found, recovery)
-        if step is not None:
-            self._wait(journal, incident, ti_id, step.due, None)
-        closes_at = last_at + self.notifier.keep_open.total_seconds()
-        old = [alert for alert in found if alert.at <= last_at]
-        is_over = time.time() >= closes_at
-        if is_over or any(alert.last_at > last_at for alert in found):  # new ones are another incident
-            facts = {"outcome": "not acknowledged", "alerts": len(old)}
-            return _end(journal, alerts, old, facts, last_at)
-        return self._wait(journal, incident, ti_id, closes_at, last_at)
-
-    def _acknowledged(
-        self, journal: Journal, alerts: OpenAlerts, found: Sequence[OpenAlert], answer: object
-    ) -> Any:
-        """End what was open when the answer was given. Later alerts are another incident."""
-        at, user = _field(answer, "responded_at"), _field(answer, "responded_by_user")
-        until = at.timestamp() if isinstance(at, datetime) else datetime.fromisoformat(str(at)).timestamp()
-        closed = [alert for alert in found if alert.at <= until]
-        by = _field(user, "name") or _field(user, "id")
-        facts = {"outcome": "acknowledged", "by": by, "alerts": len(closed)}
-        return _end(journal, alerts, closed, facts, until)
 
     def _ask(self, ti_id: str, found: Sequence[OpenAlert], recovery: Recovery) -> None:
         """Put the question on Airflow's page of required actions."""
@@ -208,8 +195,10 @@ class EscalateOperator(HITLOperator):
         )
         log.info("Waiting for an answer: %s", describe(found))
 
-    def _next_step(self, journal: Journal, incident: _Incident, untold: bool) -> tuple[_Step | None, float]:
-        """Return the step that is due first, or None after the last, and when the last one was made."""
+    def _next_step(
+        self, journal: Journal, incident: _Incident, untold: bool
+    ) -> tuple[_Step | None, float | None]:
+        """Return the step that is due first, and when the last one of `then` was made, if it was."""
         summary, notifier = self._attempt(journal, "summary"), self.notifier
         pending = []
         if untold and summary is None:
@@ -218,21 +207,23 @@ class EscalateOperator(HITLOperator):
         elif summary is not None and not summary.told and summary.tries < MAX_TRIES:
             pending.append(_Step(summary.at + RETRY_SECONDS, "summary", notifier.first, summary.tries))
         before, delay_before = _Attempt(incident.opened_at, 0, True), timedelta(0)
+        last_at: float | None = None
         for number, (delay, step_notifier) in enumerate(notifier.then, 1):
             name, is_last = f"step{number}", number == len(notifier.then)
             attempt = self._attempt(journal, name)
             if attempt is None:
-                gap = (delay - delay_before).total_seconds() if before.told else 0.0
-                # With the same distance from the step before, also after a standstill of Airflow.
-                due = max(incident.opened_at + delay.total_seconds(), before.at + gap)
-                pending.append(_Step(due if before.told else before.at, name, step_notifier, 0))
+                due = before.at
+                if before.told:  # as long after the step before, also after a standstill of Airflow
+                    gap = (delay - delay_before).total_seconds()
+                    due = max(incident.opened_at + delay.total_seconds(), before.at + gap)
+                pending.append(_Step(due, name, step_notifier, 0))
                 break
             if is_last and not attempt.told and attempt.tries < MAX_TRIES:
                 pending.append(_Step(attempt.at + RETRY_SECONDS, name, step_notifier, attempt.tries))
                 break
             before, delay_before = attempt, delay
-        first = min(pending, key=lambda step: step.due, default=None)
-        return first, before.at
+            last_at = attempt.at if is_last else None
+        return min(pending, key=lambda step: step.due, default=None), last_at
 
     def _attempt(self, journal: Journal, name: str) -> _Attempt | None:
         entry = journal.read(name)
@@ -355,6 +346,29 @@ def _incident(journal: Journal, found: Sequence[OpenAlert]) -> _Incident:
     return _Incident(entry.body, entry.facts["opened_at"])
 
 
+def _answer(journal: Journal, event: Mapping[str, Any] | None, ti_id: str) -> Mapping[str, Any] | None:
+    """Return until when and by whom alerts were acknowledged, or None. Later tries find it in the journal."""
+    if (entry := journal.read("answered")) is not None:
+        return entry.facts
+    given = event if event and event.get("chosen_options") else answer_of(ti_id)
+    if given is None:
+        return None
+    at, user = _field(given, "responded_at"), _field(given, "responded_by_user")
+    until = at if isinstance(at, datetime) else datetime.fromisoformat(str(at))
+    facts = {"until": until.timestamp(), "by": _field(user, "name") or _field(user, "id")}
+    journal.write("answered", Entry(State.DONE, "", facts))
+    return facts
+
+
+def _end_by_answer(
+    journal: Journal, alerts: OpenAlerts, found: Sequence[OpenAlert], answer: Mapping[str, Any]
+) -> Any:
+    """End what was open when the answer was given. Later alerts are another incident."""
+    closed = [alert for alert in found if alert.at <= answer["until"]]
+    facts = {"outcome": "acknowledged", "by": answer["by"], "alerts": len(closed)}
+    return _end(journal, alerts, closed, facts, answer["until"])
+
+
 def _end(
     journal: Journal,
     alerts: OpenAlerts,
@@ -370,7 +384,7 @@ def _end(
 
 
 def _result(facts: Mapping[str, object]) -> dict[str, object]:
-    if facts["outcome"] == "not acknowledged":
+    if facts["outcome"] == _EXHAUSTED:
         raise AirflowFailException("all steps were made, and nobody has acknowledged the incident")
     return dict(facts)
 

@@ -19,6 +19,8 @@ from airflow_provider_telecom.journal.open_alerts import AlertFacts, OpenAlert, 
 log = logging.getLogger(__name__)
 
 _EMIT_AGAIN_SECONDS = 300.0
+_AT_ONCE = 100
+"""Of how many alerts the Variables are read in one look, if nothing was known of their tasks before."""
 _RUNS_AT_ONCE = 50
 _CALLBACK_SECONDS = 600.0
 """A task that runs so long after its alert runs again: no callback takes longer."""
@@ -172,26 +174,28 @@ class Recovery:
         # What was failing at the last poll comes first: most polls end there.
         failing = [alert for alert in alerts if alert.key == self._failing]
         new = [alert for alert in alerts if alert.sort == "task" and alert.occurrence not in known]
-        others = [alert for alert in alerts if alert not in failing and alert not in new]
-        has_recovered = self._have_recovered(new)
+        is_new = {alert.key for alert in new}
+        others = [alert for alert in alerts if alert.key != self._failing and alert.key not in is_new]
+        has_recovered = self._have_recovered(new[:_AT_ONCE]) and len(new) <= _AT_ONCE
         if self._left_running - known:
             self._left_running &= {alert.occurrence for alert in alerts}
             self.alerts.record_left_running(self._left_running)
-        return has_recovered and all(self._have_recovered(some) for some in (failing, others))
+        rest = (others[at : at + _AT_ONCE] for at in range(0, len(others), _AT_ONCE))
+        return has_recovered and all(self._have_recovered(some) for some in (failing, *rest))
 
     def _have_recovered(self, alerts: Sequence[OpenAlert]) -> bool:
         """Return whether these have recovered, and note which tasks have left "running"."""
         groups = defaultdict[tuple[str, str, str], list[tuple[OpenAlert, AlertFacts]]](list)
-        recovered, before = True, self._left_running or set()
+        recovered, before, left = True, self._left_running or set(), set[str]()
         for alert in alerts:
             facts = self.facts_of(alert)
             if facts is None:
-                recovered = False
+                recovered, self._failing = False, alert.key
+                left.add(alert.occurrence)
             else:
                 groups[facts.sort, facts.dag_id, facts.task_id].append((alert, facts))
-        left = set[str]()
         for (sort, dag_id, task_id), members in groups.items():
-            for at in range(0, len(members), _RUNS_AT_ONCE):
+            for at in range(0, len(members), _RUNS_AT_ONCE):  # an address must not be too long
                 some = members[at : at + _RUNS_AT_ONCE]
                 states = _states(dag_id, task_id, [facts.run_id for _, facts in some])
                 for alert, facts in some:

@@ -23,7 +23,7 @@ from airflow.triggers.callback import CallbackTrigger
 from pytest_mock import MockerFixture
 
 from airflow_provider_telecom.calls.errors import TelecomInputError
-from airflow_provider_telecom.journal.open_alerts import OpenAlert, OpenAlerts
+from airflow_provider_telecom.journal.open_alerts import AlertFacts, OpenAlert, OpenAlerts
 from airflow_provider_telecom.notifications.escalation import EscalatingNotifier
 from airflow_provider_telecom.notifications.escalation_dag import describe
 from airflow_provider_telecom.notifications.event import EVENT_KEY, Event
@@ -354,6 +354,42 @@ class TestEnding:
         assert run.go_on() == "answered"
         assert run.result["by"] == "olena"
         assert calls(telecom_simulator) == 0
+
+    def test_an_answer_outlives_a_worker_that_dies(
+        self, airflow: Deployment, telecom_simulator: Any, time_machine: Any, mocker: Any
+    ) -> None:
+        """The next try has another id, and Airflow does not tell it the answer."""
+        notifier = on_call()
+        notifier(failed(airflow))
+        run = EscalationRun(notifier)
+        run.go()
+        answer = {"chosen_options": ["Acknowledge"], "responded_at": STARTED, "responded_by_user": None}
+        dies = mocker.patch.object(OpenAlerts, "list", side_effect=KeyboardInterrupt)
+        with pytest.raises(KeyboardInterrupt):
+            run.go(answer)
+        mocker.stop(dies)
+        time_machine.move_to(STARTED + 10 * MINUTES, tick=False)
+        run.retried()
+        run.go()
+        assert run.result["outcome"] == "acknowledged"
+        assert calls(telecom_simulator) == 0
+
+    def test_a_summary_that_quiet_hours_hold_back_keeps_no_incident_open(
+        self, airflow: Deployment, telecom_simulator: Any, time_machine: Any
+    ) -> None:
+        first = KyivstarSmsNotifier(msisdn=NUMBER, quiet_hours=("08:00", "20:00"), timezone="UTC")
+        notifier = on_call(first=first)
+        notifier(failed(airflow))
+        run = EscalationRun(notifier)
+        run.go()
+        time_machine.move_to(STARTED + 10 * MINUTES, tick=False)
+        run.go_on()
+        time_machine.move_to(STARTED + 12 * MINUTES, tick=False)
+        notifier(failed(airflow, "second"))
+        with pytest.raises(AirflowFailException):
+            run.go_on()
+        assert open_alerts(airflow) == 1
+        assert calls(telecom_simulator) == 1
 
     def test_a_new_alert_after_the_last_step_is_another_incident(
         self, airflow: Deployment, telecom_simulator: Any, time_machine: Any
@@ -695,6 +731,19 @@ class TestTriggers:
         airflow.requests.clear()
         assert recovery.is_complete(alerts)
         assert len(airflow.requests) == 3, "all of a task at once"
+
+    def test_a_flood_is_read_little_by_little(self, airflow: Deployment, time_machine: Any) -> None:
+        alerts = OpenAlerts("alerts")
+        for place in range(250):
+            airflow.tasks["nightly", RUN_ID, "load", place] = "failed"
+            alerts.open(AlertFacts("failed", "nightly", RUN_ID, "load", place))
+        for read in (100, 100, 50):
+            airflow.requests.clear()
+            assert not Recovery(alerts).is_complete(alerts.list())
+            assert sum(isinstance(one, comms.GetVariable) for one in airflow.requests) in (read, read + 1)
+        for place in range(250):
+            airflow.tasks["nightly", RUN_ID, "load", place] = "running"
+        assert Recovery(alerts).is_complete(alerts.list())
 
 
 class TestWords:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import pytest
 
-from tests.system.running import RunningAirflow, Shape, component, kill_component, running_airflow
+from tests.system.browser import browser
+from tests.system.running import ROOT, RunningAirflow, Shape, component, kill_component, running_airflow
 
 pytestmark = [pytest.mark.system, pytest.mark.xdist_group("airflow")]
 SHARED = """
@@ -54,12 +56,15 @@ def airflow(
     home, dags = tmp_path_factory.mktemp("airflow"), tmp_path_factory.mktemp("dags")
     (dags / "escalation_shared.py").write_text(SHARED)
     (dags / "jobs.py").write_text(DAGS)
+    example = "example_alert_escalation.py"
+    (dags / example).write_text((ROOT / "example_dags" / example).read_text())
     (dags / "escalation.py").write_text(ESCALATION)
     environment = telecom_simulator_server.environment()
     with running_airflow(home, dags, Shape(parallelism=2), **environment) as deployment:
         yield deployment
 
 
+SUBJECT = "1 run of 1 Dag failed"
 RUNS = "select run_id, state from dag_run where dag_id = 'alerts' order by id"
 STATE = "select state from task_instance where dag_id = 'alerts' and run_id = :run_id"
 OPEN = "select count(*) from variable where key like 'telecom_alert.%.open.%'"
@@ -105,16 +110,20 @@ def outcome(airflow: RunningAirflow, run_id: str) -> dict[str, Any]:
     return found
 
 
-def test_a_person_ends_it_and_nobody_is_called(airflow: RunningAirflow, telecom_simulator: Any) -> None:
+def test_a_person_ends_it_in_the_browser_and_nobody_is_called(
+    airflow: RunningAirflow, telecom_simulator: Any, tmp_path: Path
+) -> None:
     """The callback is that of a Dag, in the dag-processor."""
     before = runs(airflow)
     airflow.start_run("third", "answered")
     run_id = new_incident(airflow, before)
-    path = f"/api/v2/dags/alerts/dagRuns/{quote(run_id)}/taskInstances/escalate/-1/hitlDetails"
-    detail = airflow.ask(path)
-    assert detail["subject"] == "1 run of 1 Dag failed"
-    airflow.ask(path, {"chosen_options": ["Acknowledge"], "params_input": {}}, method="PATCH")
-    assert ended(airflow, run_id) == "success", airflow.task_logs("alerts", run_id)[-3000:]
+    with browser(tmp_path) as page:
+        page.open(f"{airflow.url}/dags/alerts/required_actions")  # the link in the messages of steps
+        page.click(SUBJECT)
+        page.wait_for("document.body.innerText.includes('third failed in run answered')")
+        page.screenshot(tmp_path / "question.png")
+        page.click("Acknowledge")
+        assert ended(airflow, run_id) == "success", airflow.task_logs("alerts", run_id)[-3000:]
     found = outcome(airflow, run_id)
     assert (found["outcome"], found["alerts"]) == ("acknowledged", 1)
     assert found["by"]
@@ -136,6 +145,18 @@ def test_it_ends_by_itself_when_the_task_is_marked_as_success(
     assert ended(airflow, run_id) == "success", airflow.task_logs("alerts", run_id)[-3000:]
     assert outcome(airflow, run_id) == {"outcome": "recovered", "alerts": 1}
     assert (len(sms(telecom_simulator)), calls(telecom_simulator)) == (1, 0)
+
+
+def test_the_example_recovers_and_calls_nobody(airflow: RunningAirflow, telecom_simulator: Any) -> None:
+    """Its alert is that of a retry."""
+    name = "example_alert_escalation"
+    assert airflow.run_to_end(name, "once") == "success", airflow.task_logs(name)[-3000:]
+    state = "select state from dag_run where dag_id = :dag_id"
+    on_call = f"{name}_on_call"
+    assert airflow.wait_until(lambda: airflow.value(state, dag_id=on_call) in ("success", "failed"))
+    assert airflow.value(state, dag_id=on_call) == "success", airflow.task_logs(on_call)[-3000:]
+    assert len(telecom_simulator.state.ledger.of("ketchup_loyalty", "sms")) == 1
+    assert calls(telecom_simulator) == 0
 
 
 def test_it_escalates_after_a_restart_of_scheduler_and_triggerer(
