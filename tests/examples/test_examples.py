@@ -8,8 +8,11 @@ from __future__ import annotations
 import json
 import re
 import sqlite3
+import threading
 from collections import Counter
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, nullcontext
+from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -18,6 +21,7 @@ import pytest
 
 from airflow_provider_telecom.hooks.ketchup_loyalty import KetchUpHook
 from airflow_provider_telecom.simulator import credentials, kyivstar_fmc
+from tests.eventually import HANG_SECONDS
 
 EXAMPLES = Path(__file__).parent.parent.parent / "example_dags"
 PATHS = sorted(EXAMPLES.glob("example_*.py"))
@@ -68,6 +72,7 @@ EFFECTS = {
         "kyivstar_open_telecom sms": 1,
     },
     "example_alert_escalation": {"ketchup_loyalty sms": 1},
+    "example_approval_by_sms": {"ketchup_loyalty sms": 1001},
     "example_vendor_events": {"novaconnect repackage": 1, "ketchup_loyalty sms": 1},
 }
 """The effects of each example at the vendors, as the simulator's ledger records them."""
@@ -148,6 +153,7 @@ def test_an_example_runs_unchanged(
     telecom_simulator.reset(preset=preset)
     for name, value in telecom_simulator.environment().items():
         monkeypatch.setenv(name, value)
+    monkeypatch.setenv("AIRFLOW__API__BASE_URL", "https://airflow.example")
     for vendor in ("kyivstar_open_telecom", "ketchup_loyalty", "novaconnect"):
         telecom_simulator.state.set_transition(vendor, "after_polls", 1)
     fmc = telecom_simulator.state.vendor_state("kyivstar_fmc", kyivstar_fmc.VendorState)
@@ -158,7 +164,8 @@ def test_an_example_runs_unchanged(
     make_quick(dag)
     if "statistics" in path.stem:
         KetchUpHook().send_sms("380670000200", "Thank you", reference="before")
-    run = dag.test()
+    with first_option_chosen() if "approval" in path.stem else nullcontext():
+        run = dag.test()
     logs = "".join(capfd.readouterr())
     expected = "failed" if path.stem in FAIL_WITHOUT_RETRIES else "success"
     assert run.state == expected, logs[-5000:]
@@ -179,6 +186,35 @@ def test_an_example_runs_unchanged(
         assert not places, f"{secret} is in {places}"
     for place, text in stored.items():
         assert not NUMBERS.search(text), f"a phone number is in {place}"
+
+
+@contextmanager
+def first_option_chosen() -> Iterator[None]:
+    """Answer the tasks that wait for a person, as Airflow's page does. `dag.test()` waits for the answer."""
+    from airflow.models.hitl import HITLDetail
+    from airflow.models.trigger import handle_event_submit
+    from airflow.triggers.base import TriggerEvent
+    from airflow.utils.session import create_session
+    from sqlalchemy import select
+
+    ended = threading.Event()
+
+    def answer() -> None:
+        while not ended.wait(0.1):
+            with create_session() as session:
+                for detail in session.scalars(select(HITLDetail).where(HITLDetail.responded_at.is_(None))):
+                    ti = detail.task_instance
+                    if ti.state != "awaiting_input":
+                        continue
+                    detail.chosen_options, detail.responded_at = detail.options[:1], datetime.now(UTC)
+                    event = TriggerEvent(detail.as_resume_event_payload())
+                    handle_event_submit(event, task_instance=ti, session=session)
+
+    thread = threading.Thread(target=answer, daemon=True)
+    thread.start()
+    yield
+    ended.set()
+    thread.join(HANG_SECONDS)
 
 
 def make_quick(dag: Any) -> None:

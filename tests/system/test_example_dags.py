@@ -75,9 +75,21 @@ def test_all_examples_run_to_their_end(
 
 
 def _ended(airflow: RunningAirflow, seen: set[str]) -> bool:
-    """Record the present triggers, and return whether all runs have ended."""
+    """Record the present triggers, approve what waits, and return whether all runs have ended."""
+    _approve(airflow)
     seen |= {str(row) for row in airflow.rows("select * from trigger")}
     return _states(airflow).keys() <= {"success", "failed"}
+
+
+def _approve(airflow: RunningAirflow) -> None:
+    """Answer "Approve", as Airflow's page does, where a task asks for it."""
+    waiting = (
+        "select ti.dag_id, ti.task_id from task_instance ti join hitl_detail on hitl_detail.ti_id = ti.id"
+        " where ti.state = 'awaiting_input' and responded_at is null and options::text like '%Approve%'"
+    )
+    for dag_id, task_id in airflow.rows(waiting):
+        path = f"/api/v2/dags/{dag_id}/dagRuns/once/taskInstances/{task_id}/-1/hitlDetails"
+        airflow.ask(path, {"chosen_options": ["Approve"], "params_input": {}}, method="PATCH")
 
 
 def _states(airflow: RunningAirflow) -> Counter[str]:
