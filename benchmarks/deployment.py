@@ -34,7 +34,7 @@ with DAG("mapped", schedule=None, max_active_tasks=1000):
 
     @task
     def bodies(run_id=None):
-        each = [[{**PHONE, "reference": f"{run_id}-{number}"}] for number in range(MAPPED)]
+        each = [[{**PHONE, "reference": f"{run_id}x{number}"}] for number in range(MAPPED)]
         body = {"validity": 72, "tariff": 0, "destination": "individual"}
         return [json.dumps({**body, "phones": phones}) for phones in each]
 

@@ -53,7 +53,12 @@ def collect(script: Path, cases: Sequence[str], folder: Path, *, quick: bool = F
         return NOT_MEASURED
     for one in figures:
         print(shown(one), flush=True)
-    keep(folder / f"{script.stem}.jsonl", figures, everything=done.returncode != NOT_MEASURED and not cases)
+    everything = done.returncode != NOT_MEASURED and not cases
+    try:
+        keep(folder / f"{script.stem}.jsonl", figures, everything=everything)
+    except OSError as error:
+        print(f"{script.name}: its figures cannot be kept: {error}", file=sys.stderr)
+        return NOT_MEASURED
     if not figures and done.returncode == 0:
         print(f"{script.name}: no figures", file=sys.stderr)
         return NOT_MEASURED

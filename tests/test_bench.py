@@ -145,6 +145,14 @@ def test_a_figure_that_cannot_be_measured_again_stays(
     assert [one["case"] for one in kept(tmp_path)] == ["good", "slow"]
 
 
+def test_figures_that_cannot_be_kept(
+    toy: Path, collect: Callable[..., int], tmp_path: Path, capfd: Any
+) -> None:
+    (tmp_path / "file").touch()
+    assert collect(toy, ["good"], tmp_path / "file") == 2
+    assert "toy.py: its figures cannot be kept: " in capfd.readouterr().err
+
+
 def test_an_unknown_benchmark_or_case() -> None:
     for program, word, known in (("run.py", "send", "sends"), ("sends.py", "sms", "personal_sms")):
         command = [sys.executable, str(BENCHMARKS / program), word]
