@@ -186,6 +186,93 @@ def test_an_unknown_outcome_says_what_to_do(store: Retaining) -> None:
     }
 
 
+def test_what_an_earlier_version_has_stored_can_be_read(store: Retaining) -> None:
+    """The texts of the states are stored, and old entries have no identity."""
+    assert [*State] == ["planned", "intent", "done", "rejected", "unknown"]
+    store.set("telecom.sent", {"state": "done", "body": BODY, "facts": {"message_id": "m0"}})
+    assert Journal(store).read("sent") == Entry(State.DONE, BODY, {"message_id": "m0"})
+    with pytest.raises(TelecomInputError, match="dedupe_key"):
+        Journal(store).send_with_key("sent", OTHER, IDENTITY, never)
+
+
+def test_an_identity_holds_too_little_of_the_number_to_find_it() -> None:
+    assert len(IDENTITY.hashes["to"]) == 4
+    assert EffectIdentity("ketchup_loyalty") == EffectIdentity("ketchup_loyalty", "", "")
+
+
+def test_an_intent_that_cannot_be_read_back_is_not_sent(store: Retaining) -> None:
+    """Another try of this task has taken over."""
+
+    class TakenOver(Retaining):
+        def set(self, key: str, value: Any, *, retention: Any = None) -> None:
+            super().set(key, {**value, "body": OTHER}, retention=retention)
+
+    with pytest.raises(TelecomNotSentError, match="another try"):
+        Journal(TakenOver()).send_without_key("sent", BODY, never, "fail")
+    with pytest.raises(TelecomNotSentError, match="another try"):
+        Journal(TakenOver()).send_with_key("sent", BODY, IDENTITY, never)
+
+
+@pytest.mark.parametrize("is_mapped", [False, True])
+def test_nothing_is_under_way_before_a_request_may_be_sent(store: Retaining, is_mapped: bool) -> None:
+    journal = Journal(store, failing(TelecomThrottledError("the circuit breaker is open")), is_mapped)
+    with pytest.raises(TelecomThrottledError, match="breaker"):
+        journal.send_without_key("sent", BODY, never, "fail")
+    with pytest.raises(TelecomThrottledError, match="breaker"):
+        journal.send_with_key("sent.key", BODY, IDENTITY, never)
+    assert journal.read("sent") is None
+    assert journal.read("sent.key") is None
+    if is_mapped:  # but a place of a list keeps what it had first
+        with pytest.raises(TelecomInputError, match="this place of the mapped list"):
+            journal.send_without_key("sent", OTHER, never, "fail")
+        with pytest.raises(TelecomInputError, match="this place of the mapped list"):
+            journal.send_with_key("sent.key", OTHER, SOMEBODY_ELSE, never)
+
+
+@pytest.mark.parametrize("left", [State.PLANNED, State.REJECTED, State.UNKNOWN, State.INTENT, State.DONE])
+def test_what_is_in_doubt(store: Retaining, left: State) -> None:
+    journal = Journal(store)
+    assert not journal.is_in_doubt("sent")
+    with suppress(TelecomError):
+        journal.send_without_key("sent", BODY, _LEFT_BY[left], "resend")
+    assert journal.is_in_doubt("sent") is (left in (State.UNKNOWN, State.INTENT))
+    assert not journal.is_in_doubt("sent.2")
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (TelecomRejectedError("no", code="21", status=400), "21"),
+        (TelecomRejectedError("no", status=400), 400),
+        (TelecomRejectedError("no"), None),
+    ],
+)
+def test_the_code_of_a_refusal_is_kept(store: Retaining, error: TelecomError, code: object) -> None:
+    with pytest.raises(TelecomRejectedError):
+        Journal(store).send_without_key("sent", BODY, failing(error), "fail")
+    assert Journal(store).read("sent") == Entry(State.REJECTED, BODY, {"code": code})
+
+
+def test_what_is_to_be_sent_again_can_be_retried(store: Retaining) -> None:
+    """With `resend` the error is one that Airflow retries."""
+    journal = Journal(store)
+    with pytest.raises(TelecomUnknownError) as caught:
+        journal.send_without_key("sent", BODY, failing(TelecomUnknownError("no answer")), "resend")
+    assert not isinstance(caught.value, AirflowFailException)
+    assert journal.send_without_key("sent", BODY, sent, "resend") == sent()
+
+
+def test_a_killed_try_is_settled_by_the_next(store: Retaining) -> None:
+    journal = Journal(store)
+    for policy, state in (("fail", State.UNKNOWN), ("assume_sent", State.DONE)):
+        journal.write("sent", Entry(State.INTENT, BODY))
+        with suppress(OutcomeUnknownError):
+            journal.send_without_key("sent", BODY, never, policy)  # type: ignore[arg-type]
+        entry = journal.read("sent")
+        assert entry
+        assert (entry.state, entry.body) == (state, BODY)
+
+
 # Other content than an earlier try had.
 
 _LEFT_BY = {
@@ -287,9 +374,16 @@ def test_assumed_is_said_and_stays(store: Retaining) -> None:
     journal = Journal(store)
     for send in (failing(TelecomUnknownError("no answer")), never):
         assert journal.send_without_key("sent", BODY, send, "assume_sent") == {"assumed_sent": True}
+    assert journal.send_without_key("sent", BODY, never, "fail") == {"assumed_sent": True}
 
 
 @pytest.mark.parametrize("value", ["Fail", "", None, "retry", ["fail"]])
 def test_a_policy_is_one_of_three(value: Any) -> None:
-    with pytest.raises(TelecomInputError, match="on_unknown"):
+    with pytest.raises(TelecomInputError) as caught:
         check_on_unknown(value)
+    assert caught.value.field == "on_unknown"
+
+
+@pytest.mark.parametrize("value", POLICIES)
+def test_each_policy_may_be_chosen(value: str) -> None:
+    assert check_on_unknown(value) == value
