@@ -119,6 +119,26 @@ class Task:
         return [json.loads(line)["state"] for line in self.path.read_text().splitlines()]
 
 
+def test_counts() -> None:
+    """What may be paid is what was accepted, what nobody knows, and what was sent again after that."""
+    counts = Counts(rows=20, accepted=7, unknown=3, resent=2, refused={"7": 4, "not_sent": 1})
+    assert counts.may_be_paid == 12
+    assert counts.handed_over == 1
+    counts.merge(Counts(rows=300, accepted=100, unknown=50, resent=5, refused={"7": 1, "8": 2}))
+    both = Counts(rows=320, accepted=107, unknown=53, resent=7, refused={"7": 5, "8": 2, "not_sent": 1})
+    assert counts == both
+    at = "2026-11-28T09:00:00Z"
+    counts.add([
+        Result("accepted", at),
+        Result("unknown", at),
+        Result("refused", at, "8"),
+        Result("refused", at, "9"),
+    ])
+    more = {"7": 5, "8": 3, "9": 1, "not_sent": 1}
+    assert counts == Counts(rows=324, accepted=108, unknown=54, resent=7, refused=more)
+    assert Counts().may_be_paid == 0
+
+
 def test_one_outcome_for_each(tmp_path: Path) -> None:
     task = Task(tmp_path, Vendor(_03="refused", _05="lost", _06="lost_before"))
     counts = task.attempt()
