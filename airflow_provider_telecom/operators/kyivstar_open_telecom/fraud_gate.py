@@ -142,7 +142,7 @@ class KyivstarFraudGateOperator(KyivstarOperator, JournaledOperator, BranchMixIn
         self.log.info(
             "decision: %s, answers: %s, not asked: %s",
             found["decision"],
-            ", ".join(f"{each['check']}: {each['answer']}" for each in found["evidence"]),
+            ", ".join(map(_logged, found["evidence"])),
             ", ".join(found["not_asked"]) or "none",
         )
         if found["lost_answers"]:
@@ -259,6 +259,12 @@ class KyivstarFraudGateOperator(KyivstarOperator, JournaledOperator, BranchMixIn
             content = {**found, "rules": Ruling(self.rules).to_dict()}
             file.write_text(json.dumps(content, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
             place(file, target)
+
+
+def _logged(evidence: Mapping[str, Any]) -> str:
+    """Return an answer for the log, with why it is unknown."""
+    reason = f" ({evidence['reason']})" if evidence["reason"] else ""
+    return f"{evidence['check']}: {evidence['answer']}{reason}"
 
 
 def _task_ids(name: str, given: object) -> list[str]:

@@ -119,8 +119,9 @@ def test_the_first_suspicious_answer_of_all_refuses(telecom_simulator: Any, subs
     assert billed(telecom_simulator) == {"verify-sim": 1}
 
 
-def test_an_unknown_answer_is_reviewed(telecom_simulator: Any) -> None:
+def test_an_unknown_answer_is_reviewed(telecom_simulator: Any, capsys: pytest.CaptureFixture[str]) -> None:
     found = decide(gate(msisdn=FOREIGN))
+    assert "decision: review, answers: sim_changed: unknown (not_a_subscriber), " in capsys.readouterr().out
     assert found["decision"] == "review"
     assert {each["reason"] for each in found["evidence"]} == {"not_a_subscriber"}
     assert not billed(telecom_simulator)
