@@ -15,7 +15,7 @@ from airflow.sdk import ObjectStoragePath
 
 from airflow_provider_telecom.bulk import sender_without_keys
 from airflow_provider_telecom.bulk.outcomes import Origin
-from airflow_provider_telecom.bulk.requests_without_keys import Block, Result, SingleRequests
+from airflow_provider_telecom.bulk.requests_without_keys import BatchRequests, Block, Result, SingleRequests
 from airflow_provider_telecom.bulk.results_file import ResultsFile
 from airflow_provider_telecom.bulk.sender_without_keys import Counts, SenderWithoutKeys
 from airflow_provider_telecom.calls.errors import (
@@ -206,8 +206,9 @@ def test_a_dead_vendor_stops_the_task(tmp_path: Path) -> None:
 
 def test_resend_stops_at_once_and_sends_again(tmp_path: Path) -> None:
     task = Task(tmp_path, Vendor(_05="lost"))
-    with pytest.raises(TelecomUnknownError):
+    with pytest.raises(TelecomUnknownError) as caught:
         task.attempt("resend")
+    assert not isinstance(caught.value, OutcomeUnknownError)  # which Airflow would not retry
     assert task.vendor.contacted == Counter(NUMBERS[:6])
     counts = task.attempt("resend")
     assert (counts.accepted, counts.resent, counts.may_be_paid) == (12, 1, 13)
@@ -233,6 +234,139 @@ def test_a_kill_leaves_its_block_unknown_and_no_more(
             range(4, 8) if block == 4 else [6]
         )
         assert set(task.vendor.contacted.values()) == {1}
+
+
+def test_what_an_earlier_try_may_have_sent_has_the_time_of_that_try(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task = Task(tmp_path, Vendor(_06="killed"))
+    with monkeypatch.context() as killed:
+        killed.setattr(SenderWithoutKeys, "_stop", lambda self: None)
+        with pytest.raises(KilledError):
+            task.attempt(block=1)
+    (entry,) = map(json.loads, task.store.texts.values())
+    monkeypatch.setattr(sender_without_keys, "now_text", lambda: "2026-11-28T23:00:00Z")
+    task.attempt(block=1)
+    lines = [json.loads(line) for line in task.path.read_text().splitlines()]
+    assert lines[6]["sent_at"] == entry["facts"]["announced_at"] != "2026-11-28T23:00:00Z"
+
+
+def test_a_budget_is_asked_before_the_first_message_of_each_try(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task = Task(tmp_path, Vendor(_06="killed"))
+    asked: list[tuple[int, int, int]] = []
+
+    def reserve(counts: Counts, in_doubt: int) -> None:
+        asked.append((counts.rows, in_doubt, task.vendor.contacted.total()))
+
+    with monkeypatch.context() as killed:
+        killed.setattr(SenderWithoutKeys, "_stop", lambda self: None)
+        with pytest.raises(KilledError):
+            task.sender().run(reserve)
+    task.sender().run(reserve)
+    task.sender().run(reserve)  # it is complete: nothing is asked
+    assert asked == [(0, 0, 0), (4, 4, 7)]
+
+
+def test_each_block_waits_before_it_is_named_in_the_journal(tmp_path: Path) -> None:
+    """A request that the rate limit or the window holds back is not under way."""
+    task, seen = Task(tmp_path, Vendor()), []
+
+    def wait() -> None:
+        seen.append((task.vendor.contacted.total(), [json.loads(text) for text in task.store.texts.values()]))
+        if len(seen) == 3:
+            raise TelecomThrottledError("closed")
+
+    sender = task.sender()
+    sender._wait_until_ready = wait
+    with pytest.raises(TelecomThrottledError, match="closed"):
+        sender.run()
+    assert [contacted for contacted, _ in seen] == [0, 4, 8]
+    assert not seen[0][1]
+    for contacted, (entry,) in seen[1:]:
+        assert entry["facts"]["rows"] == entry["facts"]["ahead"] == contacted
+    assert task.vendor.contacted.total() == 8
+
+
+def test_recipients_that_are_added_later_get_theirs(tmp_path: Path) -> None:
+    task = Task(tmp_path, Vendor(), NUMBERS[:8])
+    assert task.attempt().accepted == 8
+    task.numbers = NUMBERS
+    assert task.attempt().accepted == 12
+    assert task.vendor.contacted == Counter(NUMBERS)
+
+
+def test_a_kill_at_the_end_leaves_no_parts_and_sends_nothing_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("finish", "forget_parts"):
+        task = Task(tmp_path / name, Vendor())
+        with monkeypatch.context() as killed:
+            killed.setattr(SenderWithoutKeys, "_stop", lambda self: None)
+            killed.setattr(ResultsFile, name, lambda *_: (_ for _ in ()).throw(KilledError))
+            with pytest.raises(KilledError):
+                task.attempt()
+        assert task.attempt().accepted == 12
+        assert task.vendor.contacted == Counter(NUMBERS)
+        assert task.states == ["accepted"] * 12
+        assert [path.name for path in task.path.parent.iterdir()] == [task.path.name]
+
+
+def test_a_try_that_was_replaced_hands_nobody_over(tmp_path: Path) -> None:
+    """The other try is sending to them."""
+
+    class TakenOver(Store):
+        def set(self, key: str, value: Any, *, retention: Any = None) -> None:
+            super().set(key, {**value, "body": "another"}, retention=retention)
+
+    task = Task(tmp_path, Vendor())
+    task.store = TakenOver()
+    sender = task.sender()
+    sender.resume()
+    with pytest.raises(TelecomNotSentError, match="another try"):
+        sender.hand_over()
+    assert not task.path.exists()
+
+
+class Batches(Task):
+    """The same, with one request for each block: one lost response puts the whole block in doubt."""
+
+    def sender(self, on_unknown: OnUnknown = "fail", **_: int) -> SenderWithoutKeys[str, Counts]:
+        sender = super().sender(on_unknown)
+        sender._requests = BatchRequests(
+            lambda numbers: [self.vendor.request(number) for number in numbers], lambda _: False, on_unknown
+        )
+        return sender
+
+
+@pytest.mark.parametrize("how", ["lost", "killed"])
+def test_a_batch_of_unknown_outcome_is_for_a_person(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    """With `fail` the task stops, each time, until somebody has decided; then it goes on after them."""
+    task = Batches(tmp_path, Vendor(_06=how))
+    if how == "killed":
+        with monkeypatch.context() as killed:
+            killed.setattr(SenderWithoutKeys, "_stop", lambda self: None)
+            with pytest.raises(KilledError):
+                task.attempt()
+    for _ in range(2):
+        with pytest.raises(OutcomeUnknownError, match="whether 4 calls after the first 4 were sent"):
+            task.attempt()
+    assert task.vendor.contacted == Counter(NUMBERS[:7])
+    counts = task.attempt("assume_sent")
+    assert (counts.accepted, counts.unknown, counts.rows) == (8, 4, 12)
+    assert task.vendor.contacted == Counter([*NUMBERS[:7], *NUMBERS[8:]])
+
+
+def test_a_batch_that_is_sent_again_is_retried(tmp_path: Path) -> None:
+    task = Batches(tmp_path, Vendor(_06="lost"))
+    with pytest.raises(TelecomUnknownError) as caught:
+        task.attempt("resend")
+    assert not isinstance(caught.value, OutcomeUnknownError)
+    counts = task.attempt("resend")
+    assert (counts.accepted, counts.resent, counts.may_be_paid) == (12, 4, 16)
 
 
 def test_a_timeout_leaves_only_the_request_under_way_unknown(tmp_path: Path) -> None:

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from airflow_provider_telecom.calls.errors import TelecomInputError, TelecomNotSentError
-from airflow_provider_telecom.journal.checkpoint import _MAX_BLOCK, EVERY_SECONDS, Checkpoint
+from airflow_provider_telecom.journal.checkpoint import (
+    _MAX_BLOCK,
+    EVERY_SECONDS,
+    AudienceIdentity,
+    Checkpoint,
+)
 from airflow_provider_telecom.journal.journal import Journal
 from tests.running import Store
 
@@ -190,6 +196,115 @@ def test_the_checkpoint_of_one_send_is_not_that_of_another(store: Store) -> None
 def test_the_store_holds_hashes_and_counts_only(store: Store) -> None:
     checkpoint(store).announce({"rows": 3}, KEYS)
     assert "t1" not in store.texts["telecom.bulk"]
+
+
+AUDIENCE = AudienceIdentity("people.parquet", "a" * 64, "b" * 64, "c" * 64)
+
+
+def of(store: Store, audience: AudienceIdentity | None) -> Checkpoint:
+    return Checkpoint(Journal(store), "bulk", "ketchup_loyalty", Clock(), audience)
+
+
+@pytest.mark.parametrize(
+    ("other", "field", "what"),
+    [
+        (None, "recipients", "there is none now"),
+        (replace(AUDIENCE, recipients="other"), "recipients", "another sha256"),
+        (replace(AUDIENCE, selection="other"), "variants or shard", "`shard` select others"),
+        (replace(AUDIENCE, text="other"), "text", "the text, or that of a variant, has changed"),
+    ],
+)
+def test_once_anything_may_have_been_sent_the_audience_is_the_same(
+    store: Store, other: AudienceIdentity | None, field: str, what: str
+) -> None:
+    """Also if the recipients begin with the same ones."""
+    of(store, AUDIENCE).announce(NOTHING, KEYS[:2])
+    with pytest.raises(TelecomInputError, match=what) as caught:
+        of(store, other).resume(KEYS, NOTHING)
+    assert caught.value.field == field
+    assert other is None or "people.parquet" in str(caught.value)
+    moved = replace(AUDIENCE, path="copy.parquet", begin=lambda: None)
+    assert moved == replace(AUDIENCE, path="copy.parquet")
+    assert of(store, moved).resume(KEYS, NOTHING) == NOTHING
+
+
+def test_an_audience_begins_once_before_the_first_message(store: Store) -> None:
+    begun: list[int] = []
+    audience = replace(AUDIENCE, begin=lambda: begun.append(store.writes))
+    first = of(store, audience)
+    first.resume(KEYS, NOTHING)
+    first.announce(NOTHING, KEYS[:2])
+    assert begun == [0]
+    second = of(store, audience)
+    second.resume(KEYS, NOTHING)
+    second.announce(NOTHING, KEYS[:2])
+    second.announce({"rows": 2}, KEYS[2:4])
+    third = of(store, audience)
+    third.resume(KEYS, NOTHING)
+    third.announce({"rows": 2}, KEYS[2:])
+    assert begun == [0]
+
+
+def test_an_audience_that_must_not_begin_is_not_announced(store: Store) -> None:
+    def refuse() -> None:
+        raise TelecomInputError("recipients", "have changed")
+
+    with pytest.raises(TelecomInputError, match="have changed"):
+        of(store, replace(AUDIENCE, begin=refuse)).announce(NOTHING, KEYS[:2])
+    assert store.writes == 0
+
+
+def test_a_checkpoint_can_be_resumed_again(store: Store) -> None:
+    """A failover does, after the first connection has stopped."""
+    first = checkpoint(store)
+    assert not first.is_done
+    first.resume(KEYS, NOTHING)
+    first.announce(NOTHING, KEYS[:4])
+    first.stop(NOTHING, 0)
+    assert first.resume(KEYS, NOTHING) == NOTHING
+    assert (first.in_doubt, first.is_done) == (0, False)
+    first.announce(NOTHING, changed(3)[:4])
+    first.finish({"rows": 4})
+    assert first.resume(changed(3), NOTHING) == {"rows": 4}
+    assert (first.in_doubt, first.is_done) == (0, True)
+    store.texts.clear()
+    assert first.resume(KEYS, NOTHING) == NOTHING
+    assert (first.in_doubt, first.is_done) == (0, False)
+    first.announce(NOTHING, KEYS[:4])
+    assert refused(store, changed(3))
+    assert resumed(store, changed(4)) == 0
+
+
+def test_what_is_in_doubt_shrinks_as_it_is_announced(store: Store) -> None:
+    checkpoint(store).announce({"rows": 2}, KEYS[:6])
+    later = checkpoint(store)
+    later.resume(KEYS, NOTHING)
+    assert later.in_doubt == 4
+    assert later.block_size(1) == 4
+    later.announce({"rows": 2}, KEYS[2:5])
+    assert later.in_doubt == 1
+    later.stop({"rows": 3}, 0)  # one that an earlier try may have sent is not announced yet
+    assert resumed(store) == 2
+    later.announce({"rows": 5}, KEYS[5:9])
+    assert later.in_doubt == 0
+
+
+@pytest.mark.parametrize(
+    ("seconds", "size"),
+    [
+        (EVERY_SECONDS / 2 - 0.1, 16),
+        (EVERY_SECONDS / 2, 8),
+        (2 * EVERY_SECONDS, 8),
+        (2 * EVERY_SECONDS + 0.1, 4),
+    ],
+)
+def test_the_size_of_a_block_follows_its_time(store: Store, seconds: float, size: int) -> None:
+    clock = Clock()
+    checked = checkpoint(store, clock)
+    assert [checked.block_size(2) for _ in range(3)] == [2, 4, 8]
+    clock.now += seconds
+    assert checked.block_size(2) == size
+    assert isinstance(checked.block_size(2), int)
 
 
 def test_a_try_that_was_replaced_sends_nothing_and_writes_nothing_more() -> None:
