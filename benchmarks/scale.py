@@ -27,6 +27,7 @@ class Unit:
     title: str
     scale: float
     """Turns the figure into seconds of CPU, megabytes, or what the title says."""
+    side: str = "ours"
 
 
 UNITS = {
@@ -40,6 +41,9 @@ UNITS = {
     "webhook_rate": Unit("receiver.postgresql.rate", "webhooks a second, two processes, 2 cores", 1),
     "write": Unit("deployment.journal_write", "duration of a journal write", 1e-3),
     "write_cpu": Unit("deployment.journal_write.cpu", "CPU of it in the api-server", 1e-3),
+    "task": Unit(
+        "deployment.message", "CPU of a task that sends one message, in all processes", 1e-3, "peer"
+    ),
     "plan_sim": Unit("fleet.plan", "CPU of a SIM in a plan of a fleet", 1e-4),
     "plan_mb": Unit("fleet.plan.memory", "memory of a SIM in a plan, MB", 1e-4),
     "block_sim": Unit("fleet.block", "CPU of a SIM that is blocked and awaited", 1e-4),
@@ -56,6 +60,8 @@ ASSUMED = {
     "heartbeat": (5.0, "seconds between two heartbeats of a running task"),
     "interval": (60.0, "seconds between two polls of a sensor"),
     "capacity": (5_000.0, "triggers in one triggerer (`[triggerer] capacity`; Airflow's default is 1,000)"),
+    "task_rows": (12.0, "rows that Airflow writes for a task: its states, heartbeats, XCom, rendered fields"),
+    "task_seconds": (2.0, "seconds that a task with one message takes"),
     "rows": (3.0, "rows that a webhook writes: a deduplication record, an event, its part of the log"),
     "pool": (
         15.0,
@@ -79,7 +85,7 @@ class Costs:
         unit = UNITS[name]
         if unit.figure not in self._figures:
             raise MissingFigureError(f"{unit.figure} has not been measured: make bench")
-        return float(self._figures[unit.figure]["ours"]) * unit.scale  # type: ignore[arg-type]
+        return float(self._figures[unit.figure][unit.side]) * unit.scale  # type: ignore[arg-type]
 
     def measured(self, name: str) -> float | None:
         """Return a figure as it is, or None."""
@@ -127,7 +133,7 @@ def messages(costs: Costs, count: int, *, webhooks: bool) -> Need:
     in_task = costs.chunk / (costs.latency + costs.chunk * costs.message)
     tasks = ceil(rate / in_task)
     cores = rate * costs.message
-    writes, beats = tasks / costs.cursor, tasks / costs.heartbeat
+    writes, beats, turns = tasks / costs.cursor, tasks / costs.heartbeat, rate / costs.chunk
     posts = rate if webhooks else 0.0
     api_cores = (writes + beats) * costs.write_cpu + posts * costs.webhook
     return Need(
@@ -136,12 +142,27 @@ def messages(costs: Costs, count: int, *, webhooks: bool) -> Need:
         slots=tasks,
         api_servers=max(1, ceil(api_cores / costs.busy)),
         triggerers=1,
-        writes=writes + beats + posts * costs.rows,
+        writes=writes + beats + turns + posts * costs.rows,
         first=first_short({
             "worker slots": tasks / costs.slots,
             "CPU of workers": cores / 2 / costs.busy,
             "CPU of the api-server": api_cores / costs.busy,
         }),
+    )
+
+
+def single_tasks(costs: Costs, count: int) -> Need:
+    """Return what so many tasks a day need that send one message each."""
+    rate = count / (costs.hours * 3600) * costs.peak
+    tasks, cores = ceil(rate * costs.task_seconds), rate * costs.task
+    return Need(
+        f"{count:,} messages a day, a task for each",
+        workers=max(1, ceil(tasks / costs.slots), ceil(cores / 2 / costs.busy)),
+        slots=tasks,
+        api_servers=max(1, ceil(rate * costs.write_cpu * 4 / costs.busy)),  # start, journal twice, end
+        triggerers=1,
+        writes=rate * (costs.task_rows + 2),
+        first=first_short({"worker slots": tasks / costs.slots, "CPU of workers": cores / 2 / costs.busy}),
     )
 
 
@@ -182,6 +203,7 @@ def needs(costs: Costs) -> str:
     loads = [
         *(messages(costs, 10**power, webhooks=False) for power in (6, 7, 8)),
         *(messages(costs, 10**power, webhooks=True) for power in (6, 7, 8)),
+        single_tasks(costs, 1_000_000),
         *(sensors(costs, 100_000, shared=shared) for shared in (False, True)),
     ]
     titles = ["load", "workers", "api-server processes", "triggerers", "rows written a second"]

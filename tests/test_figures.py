@@ -64,7 +64,7 @@ def test_a_table_and_a_plot(tables: Any, tmp_path: Path) -> None:
 
 def test_the_model_of_large_deployments(tables: Any, tmp_path: Path) -> None:
     model = tables.scale
-    lines = [{"name": unit.figure, "ours": 1.0} for unit in model.UNITS.values()]
+    lines = [{"name": unit.figure, "ours": 1.0, "peer": 600.0} for unit in model.UNITS.values()]
     (tmp_path / "all.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     costs = model.read(tmp_path)
     day, week = (model.messages(costs, count, webhooks=True) for count in (10**6, 7 * 10**6))
@@ -74,6 +74,8 @@ def test_the_model_of_large_deployments(tables: Any, tmp_path: Path) -> None:
     assert (day.api_servers, week.api_servers) == (1, 1)  # 83 and 583 webhooks of a millisecond
     assert model.messages(costs, 10**8, webhooks=True).api_servers == 14
     assert model.sensors(costs, 100_000, shared=False).triggerers == 20
+    each = model.single_tasks(costs, 10**6)  # 83 tasks a second of 0.6 s of CPU
+    assert (each.slots, each.workers) == (167, 42)
     for name in model.TABLES:
         assert "not" not in model.table(name, tmp_path).lower().replace("not measured yet", "")
     (tmp_path / "all.jsonl").write_text(json.dumps(lines[0]) + "\n")
