@@ -163,7 +163,7 @@ TABLES: dict[str, dict[str, Callable[[Row], str]]] = {
 
 # Plots: text and lines are of a grey that is readable on light and on dark pages.
 
-_WIDTH, _LABELS, _BAR, _GAP = 760, 330, 12, 14
+_WIDTH, _LABELS, _BARS, _BAR, _GAP = 760, 330, 310, 12, 14
 _GREY, _OURS, _PEER, _LIMIT = "#808080", "#1f8a70", "#9aa0a6", "#d1495b"
 
 
@@ -172,23 +172,27 @@ def plot(figures: list[Row]) -> str:
     compared = [row for row in figures if row.get("ratio") is not None]
     height, parts = 34, list[str]()
     for row in compared:
-        for line in wrapped(row["title"]):
+        for line in wrapped(row["title"].replace("`", "")):
             parts.append(text(0, height + 10, line))
             height += 15
-        most = max(row["ours"], row["peer"], marked(row) or 0)
+        mark = marked(row)
+        most = max(row["ours"], row["peer"], mark or 0)
+        to_limit = None if mark is None else _BARS * mark / most
         top = height - 15
         for side, colour in (("ours", _OURS), ("peer", _PEER)):
-            length = max(1.0, (_WIDTH - _LABELS - 120) * row[side] / most)
+            length = max(1.0, _BARS * row[side] / most)
             parts.append(
                 f'<rect x="{_LABELS}" y="{top}" width="{length:.0f}" height="{_BAR}" fill="{colour}"/>'
             )
             name = "" if side == "ours" else f" {row['peer_name']}"
-            parts.append(text(_LABELS + length + 6, top + 10, f"{number(row[side])} {row['unit']}"))
+            value = f"{number(row[side])} {row['unit']}"
+            is_crossed = to_limit is not None and length < to_limit < length + 8 * len(value)
+            parts.append(text(_LABELS + (to_limit if is_crossed else length) + 6, top + 10, value))
             if name:
                 parts.append(text(_LABELS, top + 24, name.strip(), size=11))
             top += _BAR + 1
-        if (mark := marked(row)) is not None:
-            x = _LABELS + (_WIDTH - _LABELS - 120) * mark / most
+        if to_limit is not None:
+            x = _LABELS + to_limit
             parts.append(
                 f'<line x1="{x:.0f}" x2="{x:.0f}" y1="{height - 18}" y2="{height - 15 + 2 * _BAR + 4}" '
                 f'stroke="{_LIMIT}" stroke-width="2"/>'
