@@ -7,7 +7,7 @@ import random
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from threading import Barrier, Lock
+from threading import Barrier, Event, Lock
 from typing import Any
 
 import pytest
@@ -289,6 +289,58 @@ def test_each_block_waits_before_it_is_named_in_the_journal(tmp_path: Path) -> N
     assert task.vendor.contacted.total() == 8
 
 
+def test_a_block_that_was_sent_is_known_while_the_next_one_waits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A window may be closed for hours: a kill then leaves nobody in doubt."""
+    task = Task(tmp_path, Vendor())
+
+    def wait() -> None:
+        if task.vendor.contacted.total() == 4:
+            raise KilledError
+
+    sender = task.sender()
+    sender._wait_until_ready = wait
+    with monkeypatch.context() as killed:
+        killed.setattr(SenderWithoutKeys, "_stop", lambda self: None)
+        with pytest.raises(KilledError):
+            sender.run()
+    assert task.attempt().unknown == 0
+    assert task.vendor.contacted == Counter(NUMBERS)
+
+
+def test_what_is_known_behind_a_slow_request_survives_two_kills(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Six requests are answered while the first one is under way, and the process is killed, twice."""
+    task, seventh = Task(tmp_path, Vendor(_00="killed")), Event()
+    request = task.vendor.request
+
+    def slow(number: str) -> Result:
+        if number == NUMBERS[0]:
+            seventh.wait(60)
+        if number == NUMBERS[7]:
+            seventh.set()
+        return request(number)
+
+    task.vendor.request = slow  # type: ignore[method-assign]
+    with monkeypatch.context() as killed:
+        killed.setattr(SenderWithoutKeys, "_stop", lambda self: None)
+        killed.setattr(Checkpoint, "is_due", True)
+        for _ in range(2):
+            task.vendor.answers = {NUMBERS[0]: "killed"}
+            with pytest.raises(KilledError):
+                task.attempt("resend", block=12, concurrency=2)
+    assert {number: task.vendor.contacted[number] for number in NUMBERS[1:7]} == dict.fromkeys(
+        NUMBERS[1:7], 1
+    )
+    counts = task.attempt("fail", block=12)
+    assert counts.rows == 12
+    assert counts.accepted >= 6
+    assert task.states[1:7] == ["accepted"] * 6
+    assert task.states[0] == "unknown"
+
+
 def test_recipients_that_are_added_later_get_theirs(tmp_path: Path) -> None:
     task = Task(tmp_path, Vendor(), NUMBERS[:8])
     assert task.attempt().accepted == 8
@@ -492,6 +544,7 @@ def test_who_is_in_doubt_when_all_are_handed_over_has_the_time_of_the_request(
     lines = [json.loads(line) for line in task.path.read_text().splitlines()]
     assert Counter(line["state"] for line in lines) == {"accepted": 6, "unknown": 1, "refused": 5}
     assert lines[6]["sent_at"] == entry["facts"]["announced_at"]
+    assert {line["sent_at"] for line in lines[7:]} == {None}
 
 
 @pytest.mark.parametrize("policy", ["fail", "resend"])

@@ -38,6 +38,18 @@ def test_keys_of_many_are_the_base32_of_their_hashes(messages: list[list[str]]) 
     assert IdempotencyKeys(*PLACE).of_all(messages) == expected
 
 
+@pytest.mark.parametrize("count", [499, 500, 501, 1_000, 1_203])
+def test_each_message_has_its_key_whatever_their_number(count: int) -> None:
+    """They are calculated 500 at once."""
+    keys = IdempotencyKeys(*PLACE)
+    messages = [(f"38067{number:07}", SENDER, TEXT) for number in range(count)]
+    found = keys.of_all(iter(messages))
+    assert len(set(found)) == len(found) == count
+    for place in (0, 499, 500, 999, 1_000, count - 1):
+        if place < count:
+            assert found[place] == keys(*messages[place])
+
+
 @given(PARTS)
 def test_a_key_is_one_that_the_vendor_takes(parts: list[str]) -> None:
     key = IdempotencyKeys(*PLACE)(*parts)
