@@ -32,11 +32,85 @@ MODULES = {
         _module(
             "journal",
             {
-                "journal/journal": "journal/test_journal journal/test_overlapping_tries",
+                "journal/journal": "journal/test_journal",
                 "journal/claims": "bulk/test_budget",
-                "journal/idempotency_keys": "journal/test_idempotency_keys journal/test_previous_version",
-                "journal/checkpoint": "journal/test_checkpoint operators/ketchup_loyalty/test_bulk",
+                "journal/idempotency_keys": "journal/test_idempotency_keys",
+                "journal/checkpoint": "journal/test_checkpoint",
                 "tasks/effects": "operators/test_kyivstar_fmc operators/ketchup_loyalty/test_sms",
+            },
+        ),
+        _module(
+            "sends",
+            {
+                "bulk/sender_without_keys": "bulk/test_sender_without_keys",
+                "bulk/requests_without_keys": "bulk/test_sender_without_keys",
+                "bulk/failover": "operators/test_failover_without_keys",
+            },
+        ),
+        _module(
+            "retry",
+            {
+                "calls/retry": "calls/test_retry calls/test_turns",
+                "calls/retry_after": "calls/test_retry_after calls/test_retry",
+                "calls/errors": "calls/test_errors calls/test_retry",
+                "transport/outcome": "transport/test_outcomes",
+            },
+        ),
+        _module(
+            "budget",
+            {
+                "bulk/budget": "bulk/test_budget",
+                "bulk/budget_store": "bulk/test_budget",
+            },
+        ),
+        _module(
+            "ladder",
+            {
+                "bulk/fallback": "operators/test_next_rung",
+                "operators/next_rung": "operators/test_next_rung",
+                "bulk/ladder_report": "operators/test_ladder_report",
+            },
+        ),
+        _module(
+            "alerts",
+            {"notifications/deduplication": "notifications/test_deduplication notifications/test_notifiers"},
+        ),
+        _module(
+            "fraud",
+            {
+                "operators/kyivstar_open_telecom/rules": "operators/kyivstar_open_telecom/test_rules",
+                "operators/kyivstar_open_telecom/evidence": (
+                    "operators/kyivstar_open_telecom/test_rules "
+                    "operators/kyivstar_open_telecom/test_fraud_gate"
+                ),
+                "operators/kyivstar_open_telecom/fraud_gate": (
+                    "operators/kyivstar_open_telecom/test_fraud_gate"
+                ),
+            },
+        ),
+        _module("fleet", {"vendors/novaconnect/fleet": "operators/novaconnect/test_fleet_plan"}),
+        _module(
+            "tokens",
+            {
+                "auth/client_credentials": "auth/test_client_credentials",
+                "auth/rotating_jwt": "auth/test_rotating_jwt",
+            },
+        ),
+        _module(
+            "secrets",
+            {
+                "calls/redaction": "calls/test_redaction",
+                "calls/privacy": "calls/test_redaction",
+                "tasks/private": "tasks/test_private",
+                "transport/addresses": "transport/test_addresses",
+            },
+        ),
+        _module(
+            "webhooks",
+            {
+                "webhooks/address": "webhooks/test_address",
+                "webhooks/keys": "webhooks/test_address",
+                "webhooks/limits": "webhooks/test_hostile",
             },
         ),
     )
