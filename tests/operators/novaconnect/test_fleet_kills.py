@@ -6,6 +6,7 @@ A step is a request to the vendor or to Airflow's task state store; a try dies b
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -91,6 +92,39 @@ def test_an_apply_that_is_killed_at_each_step_pays_nothing_twice(
     telecom_simulator: Any, tmp_path: Path, adds: str, chunk_size: int
 ) -> None:
     assert kill_at_each_step(telecom_simulator, tmp_path, 1, adds=adds, chunk_size=chunk_size) > 80
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("polls", [1, 3])
+def test_an_apply_that_is_killed_while_the_queue_is_slow_continues_when_it_has_ended(
+    telecom_simulator: Any, hook_for: Callable[..., Any], tmp_path: Path, polls: int
+) -> None:
+    """A tariff in doubt fails the tries until the list of SIMs shows it; then they go on, and pay nothing."""
+    point, doubts, hook = 1, 0, hook_for("novaconnect")
+    fresh(telecom_simulator)
+    Run().execute(plan(tmp_path, DESIRED))
+    while True:
+        state, run = fresh(telecom_simulator), Run()
+        telecom_simulator.state.set_transition("novaconnect.queue", "after_polls", polls)
+        if not isinstance(attempt(run, apply(tmp_path, chunk_size=2), point), KilledError):
+            break
+        for _ in range(4):  # a request that was never sent stays in doubt
+            error = attempt(run, apply(tmp_path, chunk_size=2))
+            if not isinstance(error, OutcomeUnknownError):
+                break
+            assert "unknown" in {row["state"] for row in results(tmp_path)}
+            test_kills.process, doubts = Process(), doubts + 1
+            for _ in range(polls * 3):
+                hook.all_sims()
+        count = Counter(tariffs(telecom_simulator))
+        assert max(count.values(), default=0) <= 1, f"killed at step {point}"
+        if error is None:
+            assert count == Counter(TARIFFS)
+            assert [state.sims[sim].block for sim in (1001, 1002, 1041)] == ["u", "n", "n"]
+        else:
+            assert isinstance(error, OutcomeUnknownError)
+        point += 5
+    assert doubts
 
 
 BLOCKS = st.sampled_from("nnnuuuppmfg")
