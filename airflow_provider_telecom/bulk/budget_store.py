@@ -111,7 +111,6 @@ class Reservation:
         if cap is not None and others + need > cap:
             raise self._refused("per_task", cap, cap - others - (need - rest), rest)
         dropped = [record for record in self._mine if not record.is_confirmed]
-        self._records = [record for record in self._records if record not in dropped]
         extra = max(need - held, Decimal(0))
         asked = None
         if extra:
@@ -122,6 +121,9 @@ class Reservation:
         self._save()
         for record in dropped:
             self._write(record, "s", Decimal(0))
+        if dropped:  # they are forgotten only now: what could not be taken back is left to the next try
+            self._records = [record for record in self._records if record not in dropped]
+            self._save()
         for record in self._mine:
             if record.is_confirmed:  # a late write of an earlier try must not make it less
                 self._write(record, "c", Decimal(record.amount))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from itertools import product
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -328,6 +330,21 @@ def test_without_the_store_nothing_may_be_sent(monkeypatch: pytest.MonkeyPatch, 
     monkeypatch.setattr(task_runner, "SUPERVISOR_COMMS", Broken(after), raising=False)
     with pytest.raises(TelecomNotSentError, match=r"^not sent: Airflow's Variables or state store"):
         spend(Task("a", Budget("m", "EUR", per_day="10")), "1")
+
+
+@pytest.mark.parametrize("afters", list(product(range(5), repeat=2)))
+def test_what_tries_reserved_while_the_store_failed_is_taken_back(
+    monkeypatch: pytest.MonkeyPatch, afters: tuple[int, int]
+) -> None:
+    task, store = Task("a", Budget("m", "EUR", per_day="10")), Broken(0)
+    monkeypatch.setattr(task_runner, "SUPERVISOR_COMMS", store, raising=False)
+    for after in afters:
+        store.left = after
+        with suppress(TelecomNotSentError):
+            spend(task, "4")
+    store.left = 1000
+    spend(task, "4")
+    assert claimed(store.inner) == 4
 
 
 def test_what_cannot_be_read_back_is_not_reserved(

@@ -19,6 +19,7 @@ import subprocess
 import sys
 import threading
 import time
+import traceback
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -27,12 +28,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
+from airflow.sdk import DAG
 from airflow.sdk.exceptions import AirflowRuntimeError, ErrorType
 from airflow.sdk.execution_time import task_runner
 from airflow.sdk.execution_time.comms import ErrorResponse
 
 from airflow_provider_telecom.bulk.budget_store import valid_claims
-from airflow_provider_telecom.calls.errors import TelecomInputError
+from airflow_provider_telecom.calls.errors import TelecomError, TelecomInputError
 from airflow_provider_telecom.campaigns import Budget
 from airflow_provider_telecom.journal.journal import OutcomeUnknownError
 from airflow_provider_telecom.operators.ketchup_loyalty import (
@@ -94,7 +96,7 @@ class World:
         self._url, self._simulator, self._seed = url, simulator, seed
         self.history, self._supervisor = History(), Supervisor()
         self._numbers = iter(range(380670000000, 380670900000))
-        self._numbering = threading.Lock()
+        self._one_at_a_time = threading.Lock()
         bulks = sum(place % len(KINDS) == KINDS.index("bulk") for place in range(intents))
         self.cap = PRICE * BULK_SIZE * (bulks // 2)
         self.budget = Budget(f"chaos{seed}", "EUR", per_day=str(self.cap))
@@ -113,7 +115,7 @@ class World:
 
     def _task(self, place: int) -> None:
         kind = KINDS[place % len(KINDS)]
-        with self._numbering:
+        with self._one_at_a_time:
             numbers = [str(next(self._numbers)) for _ in range(BULK_SIZE if kind == "bulk" else 1)]
         deployment = persistent(
             lambda: Deployment(self._url, f"chaos__{self._seed}_{place}_{time.time_ns()}")
@@ -133,15 +135,22 @@ class World:
         outcome: Any = "again"
         self.tries += 1
         try:
-            begun.execute(self._operator(kind, numbers))
+            with self._one_at_a_time:  # the Dag that is being made is the process's
+                operator = self._operator(kind, numbers)
+                with DAG(execution_api.DAG_ID, schedule=None) as dag:
+                    dag.add_task(operator)
+            operator.render_template_fields(begun.context)
+            operator.execute(begun.context)
             outcome = "ok"
         except OutcomeUnknownError:
             outcome = "unknown"
         except TelecomInputError as error:
             outcome = "fail"
             self.errors[f"{type(error).__name__} {error.field}"] += 1
-        except Exception as error:
+        except (AirflowRuntimeError, TelecomError) as error:
             self.errors[type(error).__name__] += 1
+        except Exception as error:
+            self.errors["".join(traceback.format_exception(error))[-1500:]] += 1
         finally:
             begun.client.close()
         self.history.effects(self._simulator, _called)
