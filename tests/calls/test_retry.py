@@ -444,3 +444,76 @@ def test_any_error_while_reading_a_response_makes_it_unreadable(
     assert type(found) is (TelecomUnknownError if idempotency.is_effect else TelecomAnswerError)
     assert "stumble" in caplog.text
     assert "3806700002" not in caplog.text
+
+
+class Patient:
+    """An account whose sleeps take time, by a clock of its own, and what its call has yielded."""
+
+    def __init__(self, **limits: Any) -> None:
+        self.clock = Clock()
+        self.limits = AccountLimits(clock=self.clock, **limits)
+        self.steps: list[Any] = []
+
+    @property
+    def deadlines(self) -> list[float | None]:
+        return [step.deadline for step in self.steps if isinstance(step, Request)]
+
+    def call(self, outcomes: list[Outcome], deadline: float = 60, each: float = 0.0) -> Any:
+        call = send_with_retry(Request("GET", "/x", Idempotency.READ), Plain(), read, self.limits, deadline)
+        waiting, reply = iter(outcomes), None
+        while True:
+            try:
+                self.steps.append(step := call.send(reply))
+            except StopIteration as done:
+                return done.value
+            self.clock.now += step.low if isinstance(step, Sleep) else each
+            reply = next(waiting) if isinstance(step, Request) else None
+
+
+def test_waits_that_the_vendor_asks_for_do_not_count() -> None:
+    account = Patient()
+    assert account.call([Response(503, {"retry-after": "50"})] * 3 + [OK], each=1.0) == {}
+    assert account.deadlines == [60, 59, 58, 57]
+
+
+def test_waits_for_the_rate_limit_do_not_count() -> None:
+    account = Patient(spacing=50.0)
+    assert account.call([OK]) == account.call([OK]) == {}
+    assert account.deadlines == [60, 60]
+
+
+def test_a_request_that_is_late_still_gets_a_moment() -> None:
+    """A renewed token or a slow store may have taken the time of the call."""
+    account = Patient()
+    assert account.call([Response(503, {"retry-after": "1"}), OK], deadline=5, each=9.0) == {}
+    assert account.deadlines == [5, 0.1]
+
+
+@pytest.mark.parametrize(("seconds", "sent"), [(300, 2), (301, 1)])
+def test_the_longest_wait_that_a_call_sleeps_through(seconds: int, sent: int) -> None:
+    """A longer one is left to the caller, who can give the worker back."""
+    account = Patient()
+    outcomes: list[Outcome] = [Response(503, {"retry-after": str(seconds)}), OK]
+    if sent == 2:
+        assert account.call(outcomes) == {}
+    else:
+        with pytest.raises(TelecomServerError) as caught:
+            account.call(outcomes)
+        assert caught.value.retry_after == seconds
+    assert len(account.deadlines) == sent
+
+
+def test_a_throttled_account_without_a_wait_is_not_paused() -> None:
+    limits = AccountLimits(clock=Clock())
+    sent, error = attempt(Idempotency.NONE, [Response(429, {})] * 4, limits)
+    assert (sent, type(error)) == (4, TelecomThrottledError)
+    assert limits.delay() == 0
+
+
+def test_a_refusal_shows_that_the_vendor_is_up() -> None:
+    limits = AccountLimits(clock=Clock())
+    for _ in range(2):
+        for _ in range(4):
+            attempt(Idempotency.NONE, [Unknown("down")], limits)
+        attempt(Idempotency.NONE, [Response(422, {})], limits)
+    assert attempt(Idempotency.NONE, [OK], limits) == (1, {})
