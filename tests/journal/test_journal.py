@@ -77,6 +77,17 @@ def test_it_is_kept_as_long_as_the_run(store: Retaining) -> None:
     assert store.writes == 2
 
 
+@pytest.mark.parametrize("is_mapped", [False, True])
+def test_what_is_done_is_returned_and_not_sent_again(store: Retaining, is_mapped: bool) -> None:
+    for send in (failing(TelecomNotSentError("no")), sent, never):
+        journal = Journal(store, is_mapped=is_mapped)
+        with suppress(TelecomNotSentError):
+            assert journal.send_without_key("sent", BODY, send, "fail") == sent()
+    assert journal.read("sent") == Entry(State.DONE, BODY, sent())
+    names = ["telecom.sent", "telecom.sent.place"] if is_mapped else ["telecom.sent"]
+    assert sorted(store.texts) == names
+
+
 def test_the_intent_stands_while_it_is_sent(store: Retaining) -> None:
     journal, seen = Journal(store), []
 
@@ -179,6 +190,8 @@ def test_an_error_of_our_own_leaves_it_open(store: Retaining) -> None:
 def test_an_unknown_outcome_says_what_to_do(store: Retaining) -> None:
     with pytest.raises(OutcomeUnknownError) as caught:
         Journal(store).send_without_key("sent", BODY, failing(TelecomUnknownError("no answer")), "fail")
+    assert list(store.texts) == ["telecom.sent"]
+    assert Journal(store).read("sent") == Entry(State.UNKNOWN, BODY)
     assert isinstance(caught.value, AirflowFailException)
     assert isinstance(caught.value, TelecomUnknownError)
     assert {"no answer", "assume_sent", "resend"} <= {
@@ -227,6 +240,9 @@ def test_nothing_is_under_way_before_a_request_may_be_sent(store: Retaining, is_
             journal.send_without_key("sent", OTHER, never, "fail")
         with pytest.raises(TelecomInputError, match="this place of the mapped list"):
             journal.send_with_key("sent.key", OTHER, SOMEBODY_ELSE, never)
+    later = Journal(store, is_mapped=is_mapped)
+    assert later.send_without_key("sent", BODY, sent, "fail") == sent()
+    assert later.send_with_key("sent.key", BODY, IDENTITY, sent) == sent()
 
 
 @pytest.mark.parametrize("left", [State.PLANNED, State.REJECTED, State.UNKNOWN, State.INTENT, State.DONE])
