@@ -36,7 +36,7 @@ MODULES = {
                 "journal/claims": "bulk/test_budget",
                 "journal/idempotency_keys": "journal/test_idempotency_keys",
                 "journal/checkpoint": "journal/test_checkpoint",
-                "tasks/effects": "tasks/test_effects operators/test_kyivstar_fmc operators/ketchup_loyalty/test_sms",
+                "tasks/effects": "tasks/test_effects operators/test_kyivstar_fmc",
             },
         ),
         _module(

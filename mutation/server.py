@@ -222,7 +222,8 @@ class _Judge:
 
         run = _fork(measure, self._folder, self._kept, None, None)
         if run.code != 0:
-            raise MutationError(f"{self._path}: its tests fail without a mutant:\n{run.output[-3000:]}")
+            shown = f"{run.failed}\n{run.output[-3000:]}"
+            raise MutationError(f"{self._path}: its tests fail without a mutant: {shown}")
         callers: dict[Place, set[str | None]] = {}
         for line, name, test in json.loads(measured.read_text()):
             callers.setdefault((line, name), set()).add(test)
@@ -362,6 +363,7 @@ class _Plugin:
         """Write down the first failure, for `_Run.failed`."""
         if report.failed:
             Path(os.environ["MUTATION_FAILED"]).write_text(report.nodeid)
+            print(f"\n{report.nodeid}\n{report.longreprtext}")
 
 
 class _MutantFinder(importlib.abc.MetaPathFinder, importlib.machinery.SourceFileLoader):
