@@ -112,6 +112,8 @@ class Checking:
         asked = [check.to_dict() for check in self._task.checks]
         if self._ruling is not None:
             asked.append(self._ruling.to_dict())
+        if (environment := self._hook.options.environment) != "live":  # its answers are none of the live one
+            asked.append({"environment": environment})
         checks = fingerprint(asked)[:16]
         path = fingerprint(str(self._results.path))[:16]
         nothing = CheckCounts(send=uuid4().hex[:12], checks=checks, path=path)
@@ -121,7 +123,7 @@ class Checking:
         except TelecomInputError:
             raise _changed("recipients", "a number, an IMEI or the connection") from None
         if counts.checks != checks:
-            raise _changed("checks", "a check, a rule or one of its parameters")
+            raise _changed("checks", "the connection's environment, a check, a rule or one of its parameters")
         if counts.path != path:
             raise _changed("results_path", "the path of the results")
         return counts

@@ -196,6 +196,18 @@ def test_an_error_keeps_the_reservation_and_the_next_try_goes_on(
     assert set(billed(telecom_simulator).values()) == {1}
 
 
+def test_answers_of_the_sandbox_do_not_decide_on_the_live_server(
+    telecom_simulator: Any, checking: Make, hook_for: Callable[..., Any]
+) -> None:
+    run = Run()
+    hook_for(VENDOR, environment="sandbox")
+    run.execute(checking(recipients=[SAFE]))
+    hook_for(VENDOR, environment="live")
+    with pytest.raises(TelecomInputError, match="checks: the connection's environment, a check, a rule"):
+        run.execute(checking(recipients=[SAFE]))
+    assert run.execute(checking(recipients=[SAFE], dedupe_key="live"))["decisions"] == {"pay": 1}
+
+
 def test_other_rules_are_refused_once_anything_is_asked(telecom_simulator: Any, checking: Make) -> None:
     run = Run()
     run.execute(checking())
