@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from decimal import Decimal
 from itertools import chain, repeat
 from typing import Any, overload
 
 _COMPACT = (",", ":")
+_SIMPLE = {str, int, bool, type(None), Decimal}
 _CONSTANTS = ({str}, {int}, {type(None)})
 """Types of which equal values have the same JSON."""
 
@@ -73,6 +75,44 @@ def json_objects(
         before += comma
     pieces.append(repeat(f"{before.removesuffix(comma)}}}{end}", count))
     return "".join(chain.from_iterable(zip(*pieces, strict=True)))
+
+
+def each_json(
+    objects: Sequence[dict[str, Any]],
+    default: Callable[[Any], str],
+    separators: tuple[str, str] = _COMPACT,
+    *,
+    sort_keys: bool = False,
+) -> list[str]:
+    """Return the JSON of each object: what `json.dumps` returns for it, with `default` for decimals.
+
+    It is quick if all have the same names in the same order, and no lists, objects or floats.
+    """
+    if (columns := _columns_of(objects, default)) is not None:
+        columns = dict(sorted(columns.items())) if sort_keys else columns
+        return json_objects(columns, "\n", separators).split("\n")[:-1]
+    encoder = json.JSONEncoder(
+        ensure_ascii=False, sort_keys=sort_keys, separators=separators, default=default
+    )
+    return [encoder.encode(one) for one in objects]
+
+
+def _columns_of(
+    objects: Sequence[dict[str, Any]], text_of: Callable[[Decimal], str]
+) -> dict[str, Sequence[Any]] | None:
+    """Return the values of each name, decimals as texts; None if objects differ in their names."""
+    names = set(map(tuple, objects))
+    if len(names) != 1 or names == {()}:
+        return None
+    values_of_each = zip(*map(dict.values, objects), strict=True)
+    columns: dict[str, Sequence[Any]] = dict(zip(*names, values_of_each, strict=True))
+    for name, values in columns.items():
+        kinds = set(map(type, values))
+        if not kinds <= _SIMPLE:
+            return None
+        if Decimal in kinds:
+            columns[name] = [text_of(one) if type(one) is Decimal else one for one in values]
+    return columns
 
 
 def _texts(values: Sequence[object]) -> Sequence[str]:

@@ -10,12 +10,13 @@ import csv
 import io
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from decimal import Decimal
 from itertools import chain
 from typing import IO, TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from airflow_provider_telecom.calls.rows.csv_file import CsvReader
 from airflow_provider_telecom.calls.rows.record import BOM, MAX_RECORD_BYTES
-from airflow_provider_telecom.vendors.columns import json_text
+from airflow_provider_telecom.vendors.columns import json_text, json_texts
 
 if TYPE_CHECKING:
     from airflow_provider_telecom.calls.rows import NumberedRow
@@ -24,9 +25,10 @@ _FIRST_BYTES = 8 << 10
 """How much is read after a record that had to be read alone; then twice as much each time."""
 MIN_RECORDS = 16
 """Fewer records are not worth a batch."""
-_RECORDS_AT_ONCE = 5_000
+RECORDS_AT_ONCE = 5_000
 _NOT_IN_JSON = bytes([*range(32), ord('"'), ord("\\")])
 _ESCAPES = {"\\": r"\\", '"': r"\"", "\n": r"\n", "\r": r"\r", "\t": r"\t"}
+_DIGITS = re.compile(r"0|[1-9][0-9]{0,17}")
 _OTHER_CONTROLS = r"[\x00-\x08\x0b\x0c\x0e-\x1f]"
 
 
@@ -50,6 +52,9 @@ class Batch(Protocol):
 
     def texts(self, key: str) -> Cells:
         """Return a field as texts; whole numbers are written in digits."""
+
+    def numbers(self, key: str, to: Any) -> Cells:
+        """Return a field as numbers of one of pyarrow's types. Digits may be texts."""
 
     def raw(self) -> Cells:
         """Return each record as JSON, as `json_text` writes it."""
@@ -76,6 +81,18 @@ class TextBatch:
         """Return a field."""
         return Cells(self._columns[key])
 
+    def numbers(self, key: str, to: Any) -> Cells:
+        """Return a field as numbers: digits, at most nine."""
+        import pyarrow
+        from pyarrow import compute
+
+        texts = self._columns[key]
+        found = compute.match_substring_regex(texts, r"\A[0-9]{1,9}\z")
+        if compute.all(found).as_py():
+            return Cells(texts.cast(pyarrow.int64()).cast(to))
+        digits = compute.if_else(found, texts, pyarrow.scalar(None, pyarrow.string()))
+        return Cells(digits.cast(pyarrow.int64()).cast(to), compute.or_(found, compute.equal(texts, "")))
+
     def raw(self) -> Cells:
         """Return each record as JSON."""
         import pyarrow
@@ -100,6 +117,11 @@ class ObjectBatch:
 
     def __init__(self, records: Sequence[dict[str, Any]], places: Sequence[int]) -> None:
         self._records, self.places = records, places
+        self._key_lists = set(map(tuple, records))
+        self._columns: Mapping[str, Sequence[Any]] = {}
+        if len(self._key_lists) == 1:  # all records have the same fields in the same order
+            columns = zip(*map(dict.values, records), strict=True)
+            self._columns = dict(zip(*self._key_lists, columns, strict=True))
 
     def __len__(self) -> int:
         return len(self._records)
@@ -107,13 +129,13 @@ class ObjectBatch:
     @property
     def keys(self) -> Iterable[str]:
         """The names of all fields of any record."""
-        return dict.fromkeys(chain.from_iterable(set(map(tuple, self._records))))
+        return dict.fromkeys(chain.from_iterable(self._key_lists))
 
     def texts(self, key: str) -> Cells:
         """Return a field as texts."""
         import pyarrow
 
-        values, kinds = self.values(key)
+        values, kinds = self._values(key)
         if kinds <= {str, type(None)}:
             return Cells(pyarrow.array(values, pyarrow.string()))
         usual = None
@@ -122,20 +144,37 @@ class ObjectBatch:
         texts = [str(one) if type(one) in (str, int) else None for one in values]
         return Cells(pyarrow.array(texts, pyarrow.string()), usual)
 
-    def values(self, key: str) -> tuple[list[Any], set[type]]:
+    def numbers(self, key: str, to: Any) -> Cells:
+        """Return a field as numbers: whole numbers, decimals, and at most 18 digits."""
+        import pyarrow
+
+        values, kinds = self._values(key)
+        usual_kinds = {int, type(None), *([Decimal] if pyarrow.types.is_decimal(to) else [])}
+        if kinds <= usual_kinds:
+            return Cells(pyarrow.array(values, to))
+        found = [one if type(one) in usual_kinds else _whole(one) for one in values]
+        usual = [one is None or number is not None for one, number in zip(values, found, strict=True)]
+        return Cells(pyarrow.array(found, to), pyarrow.array(usual))
+
+    def _values(self, key: str) -> tuple[Sequence[Any], set[type]]:
         """Return the values of a field, and their types."""
-        values = [record.get(key) for record in self._records]
+        values = self._columns[key] if self._columns else [record.get(key) for record in self._records]
         return values, set(map(type, values))
 
     def raw(self) -> Cells:
         """Return each record as JSON."""
         import pyarrow
 
-        return Cells(pyarrow.array([json_text(record) for record in self._records], pyarrow.string()))
+        return Cells(pyarrow.array(json_texts(self._records), pyarrow.string()))
 
     def record(self, place: int) -> dict[str, Any]:
         """Return the record at an index."""
         return self._records[place]
+
+
+def _whole(value: object) -> int | None:
+    """Return the number that digits without a leading zero are; None for anything else."""
+    return int(value) if isinstance(value, str) and _DIGITS.fullmatch(value) else None
 
 
 def both(first: Any, second: Any) -> Any:
@@ -191,7 +230,7 @@ def object_batches(rows: Iterable[NumberedRow]) -> Iterator[Batch | NumberedRow]
         if isinstance(row, dict):
             places.append(place)
             records.append(row)
-        if len(records) == _RECORDS_AT_ONCE or not isinstance(row, dict):
+        if len(records) == RECORDS_AT_ONCE or not isinstance(row, dict):
             if records:
                 yield ObjectBatch(records, places)
                 places, records = [], []

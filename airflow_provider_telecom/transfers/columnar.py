@@ -9,7 +9,7 @@ formats. So is a record for which it is easier. The files are the same, to the b
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import datetime, timedelta, tzinfo
+from datetime import date, datetime, timedelta, tzinfo
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -23,7 +23,7 @@ from airflow_provider_telecom.vendors.columns import RAW, Column, ColumnType, Ki
 from airflow_provider_telecom.vendors.times import parse_local_time, possible_utc_times
 
 if TYPE_CHECKING:
-    from airflow_provider_telecom.calls.rows import BadRow, NumberedRow
+    from airflow_provider_telecom.calls.rows import NumberedRow
     from airflow_provider_telecom.transfers.dataset import Dataset
     from airflow_provider_telecom.transfers.progress_logger import ProgressLogger
 
@@ -32,6 +32,7 @@ _LOCAL_TIME = (
     r"(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]\z"
 )
 _MOMENT = pyarrow.timestamp("us")
+_UNIX = Source(Kind.UNIX_TIME, least=0, most=253_402_000_000)  # until some days before the year 10000
 _EPOCH = datetime(1970, 1, 1)
 _HOUR, _SECOND, _MICROSECOND = timedelta(hours=1), timedelta(seconds=1), timedelta(microseconds=1)
 _MICROSECONDS = 1_000_000
@@ -40,10 +41,13 @@ _MAX_UNUSUAL = 8
 
 
 class Columns(NamedTuple):
-    """The rows of a batch. `local` has local times by our field names; `usual` is None if all are usual."""
+    """The rows of a batch. `usual` is None if all are usual.
+
+    `times` has the times that were read, by our names of the fields: local ones, or Unix times in UTC.
+    """
 
     table: Any
-    local: Mapping[str, Any]
+    times: Mapping[str, Any]
     usual: Any
 
 
@@ -64,13 +68,16 @@ def add_records(
     usual: UsualRecords,
     zone: tzinfo | None,
     choose: Callable[[Columns], Choice],
-    add: Callable[[int, Mapping[str, Any] | BadRow], None],
+    add: Callable[[int, Any], None],
     progress: ProgressLogger,
-) -> None:
+) -> int:
     """Add records to a data set: what `add` does for each of them, in less time.
 
-    `zone` is that of the vendor's local times. `choose` decides for a batch what `add` decides for a record.
+    `add` gets a record's place and the record, or the BadRow in its place. `choose` decides for a batch what
+    `add` decides for a record. `zone` is that of the vendor's local times. Returns how many records it left
+    out, without those that `add` left out.
     """
+    left_out = 0
     reader = _Reader(usual, zone)
     for batch in batches:
         if isinstance(batch, tuple):
@@ -79,8 +86,9 @@ def add_records(
         else:
             columns = reader.read(batch)
             choice = Choice() if columns is None else choose(columns)
-            _add_batch(dataset, batch, columns, choice, add)
+            left_out += _add_batch(dataset, batch, columns, choice, add)
             progress.add(rows=len(batch))
+    return left_out
 
 
 def _add_batch(
@@ -88,19 +96,20 @@ def _add_batch(
     batch: Batch,
     columns: Columns | None,
     choice: Choice,
-    add: Callable[[int, Mapping[str, Any] | BadRow], None],
-) -> None:
+    add: Callable[[int, Any], None],
+) -> int:
     count, alone = len(batch), _alone(columns, choice)
     if columns is None or len(alone) * _MAX_UNUSUAL > count:
         for place in range(count):
             add(batch.places[place], batch.record(place))
-        return
-    start = 0
+        return 0
+    start = left_out = 0
     for place in (*alone, count):
-        _add_slice(dataset, columns.table, choice, start, place, bool(alone))
+        left_out += _add_slice(dataset, columns.table, choice, start, place, bool(alone))
         if place < count:
             add(batch.places[place], batch.record(place))
         start = place + 1
+    return left_out
 
 
 def _alone(columns: Columns | None, choice: Choice) -> Sequence[int]:
@@ -112,8 +121,11 @@ def _alone(columns: Columns | None, choice: Choice) -> Sequence[int]:
     return found
 
 
-def _add_slice(dataset: Dataset, table: Any, choice: Choice, start: int, end: int, copy: bool) -> None:
-    """Add the rows between two indices that are kept. A slice without a copy keeps the whole batch."""
+def _add_slice(dataset: Dataset, table: Any, choice: Choice, start: int, end: int, copy: bool) -> int:
+    """Add the rows between two indices that are kept, and return how many are not.
+
+    A slice that is not copied keeps the memory of the whole batch.
+    """
 
     def part(values: Any) -> Any:
         return None if values is None else values.slice(start, end - start)
@@ -124,6 +136,7 @@ def _add_slice(dataset: Dataset, table: Any, choice: Choice, start: int, end: in
     if kept is not None:
         rows, days = rows.filter(kept), days if days is None else days.filter(kept)
     dataset.add_table(rows, days)
+    return end - start - int(rows.num_rows)
 
 
 class _Reader:
@@ -145,7 +158,7 @@ class _Reader:
                 keys[name] = key
         try:
             return self._read(_Fields(batch, keys))
-        except (pyarrow.ArrowInvalid, UnicodeEncodeError):
+        except (pyarrow.ArrowInvalid, UnicodeEncodeError, OverflowError):
             return None
 
     def _read(self, fields: _Fields) -> Columns:
@@ -163,7 +176,7 @@ class _Reader:
                 both(usual, _not_in(texts, [*filter(is_unusual, texts.unique().drop_null().to_pylist())]))
             )
         table = pyarrow.Table.from_arrays(arrays, schema=self._schema)
-        return Columns(table, fields.local, fields.usual)
+        return Columns(table, fields.times, fields.usual)
 
     def _cells(self, column: Column, source: Source | None, fields: _Fields, to: Any) -> Cells:
         if source is None or (source.kind is Kind.LOCAL_TIME and self._zone is None):
@@ -174,12 +187,18 @@ class _Reader:
             local = fields.local_times(source.name)
             times = self._to_utc(local.values)
             return Cells(times.values, both(local.usual, times.usual))
+        if source.kind in (Kind.INTEGER, Kind.DECIMAL):
+            return _limited(fields.numbers(source.name, to), source)
+        if source.kind in (Kind.UNIX_TIME, Kind.DAY):
+            found = fields.unix_times(source.name)
+            if source.kind is Kind.UNIX_TIME:
+                return Cells(found.values.cast(to), found.usual)
+            return Cells(days_around(found.values).cast(to), found.usual)
+        if source.kind is Kind.AS_IS:
+            return fields.texts_as_they_are(source.name)
         texts = fields.texts(source.name)
         if source.kind is Kind.LOCAL_TEXT:
             return Cells(texts.values, fields.local_times(source.name).usual)
-        if source.kind is Kind.SECONDS:
-            digits = _numbers(texts.values)
-            return Cells(digits.values, both(texts.usual, digits.usual))
         if source.read is not None:
             read = partial(_each, column=column, read=source.read, to=to)
             found = _quickly(texts.values, source.quick, read)
@@ -223,16 +242,16 @@ class _Fields:
     def __init__(self, batch: Batch, keys: Mapping[str, str]) -> None:
         self._batch, self._keys = batch, keys
         self._texts: dict[str, Cells] = {}
-        self._local: dict[str, Cells] = {}
+        self._times: dict[str, Cells] = {}
         self.usual: Any = None
 
     def __len__(self) -> int:
         return len(self._batch)
 
     @property
-    def local(self) -> dict[str, Any]:
-        """The local times that were read."""
-        return {name: cells.values for name, cells in self._local.items()}
+    def times(self) -> dict[str, Any]:
+        """The times that were read."""
+        return {name: cells.values for name, cells in self._times.items()}
 
     def note(self, usual: Any) -> None:
         """Add where something is unusual."""
@@ -243,21 +262,33 @@ class _Fields:
 
     def texts(self, name: str) -> Cells:
         if name not in self._texts:
-            self._texts[name] = self._read(name)
+            values, usual = self.texts_as_they_are(name)
+            self._texts[name] = Cells(_replaced(values, compute.equal(values, "")), usual)
         return self._texts[name]
 
-    def _read(self, name: str) -> Cells:
-        if name not in self._keys:
-            return Cells(pyarrow.nulls(len(self), pyarrow.string()))
-        values, usual = self._batch.texts(self._keys[name])
-        return Cells(_replaced(values, compute.equal(values, "")), usual)
+    def texts_as_they_are(self, name: str) -> Cells:
+        if name in self._keys:
+            return self._batch.texts(self._keys[name])
+        return Cells(pyarrow.nulls(len(self), pyarrow.string()))
+
+    def numbers(self, name: str, to: Any) -> Cells:
+        if name in self._keys:
+            return self._batch.numbers(self._keys[name], to)
+        return Cells(pyarrow.nulls(len(self), to))
+
+    def unix_times(self, name: str) -> Cells:
+        if name not in self._times:
+            seconds, usual = _limited(self.numbers(name, pyarrow.int64()), _UNIX)
+            seconds = _replaced(seconds, compute.equal(seconds, 0))
+            self._times[name] = Cells(seconds.cast(pyarrow.timestamp("s")).cast(_MOMENT), usual)
+        return self._times[name]
 
     def local_times(self, name: str) -> Cells:
-        if name not in self._local:
+        if name not in self._times:
             texts = self.texts(name)
             found = _local_times(texts.values)
-            self._local[name] = Cells(found.values, both(texts.usual, found.usual))
-        return self._local[name]
+            self._times[name] = Cells(found.values, both(texts.usual, found.usual))
+        return self._times[name]
 
 
 def _replaced(values: Any, where: Any) -> Any:
@@ -293,9 +324,21 @@ def _time_or_none(text: str) -> datetime | None:
         return None
 
 
-def _numbers(texts: Any) -> Cells:
-    digits, usual = _matching(texts, r"\A[0-9]{1,9}\z")
-    return Cells(digits.cast(pyarrow.int64()), usual)
+def _limited(numbers: Cells, source: Source) -> Cells:
+    """Return the numbers; those outside of the source's limits are unusual, and null."""
+    values, usual = numbers
+    for limit, beyond in ((source.least, compute.less), (source.most, compute.greater)):
+        if limit is None:
+            continue
+        wrong = compute.fill_null(beyond(values, limit), False)
+        if compute.any(wrong).as_py():
+            values, usual = _replaced(values, wrong), both(usual, compute.invert(wrong))
+    return Cells(values, usual)
+
+
+def days_around(times: Any) -> Any:
+    """Return the day that begins at a time, whichever zone's midnight it is, from UTC-11 to UTC+12."""
+    return compute.add(times, pyarrow.scalar(timedelta(hours=12), pyarrow.duration("us"))).cast("date32")
 
 
 def _quickly(texts: Any, quick: Mapping[str, str], read: Callable[[Any], Cells]) -> Cells:
@@ -338,8 +381,8 @@ def _not_in(texts: Any, few: Sequence[str]) -> Any:
     return compute.invert(compute.is_in(texts, pyarrow.array(few, pyarrow.string())))
 
 
-def are_between(values: Any, first: datetime, last: datetime) -> Any:
-    """Return where times are from `first` to `last`, both included."""
+def are_between(values: Any, first: date, last: date) -> Any:
+    """Return where times or days are from `first` to `last`, both included."""
     bounds = [pyarrow.scalar(one, values.type) for one in (first, last)]
     return compute.fill_null(
         compute.and_(compute.greater_equal(values, bounds[0]), compute.less_equal(values, bounds[1])), False

@@ -358,7 +358,7 @@ class _Messages:
         """Decide what `_Selection.day_of` decides."""
         from airflow_provider_telecom.transfers.columnar import Choice, are_between
 
-        first, last, incoming = self.selection.first, self.selection.last, found.local["incoming_date"]
+        first, last, incoming = self.selection.first, self.selection.last, found.times["incoming_date"]
         if first is None or last is None:
             return Choice()
         return Choice(incoming.cast("date32"), usual=are_between(incoming, first, last))

@@ -156,7 +156,7 @@ class _Calls:
         """Decide what `_add` decides."""
         from airflow_provider_telecom.transfers.columnar import Choice, are_between, either
 
-        window, start, end = self.window, found.local["start_timestamp"], found.local["end_timestamp"]
+        window, start, end = self.window, found.times["start_timestamp"], found.times["end_timestamp"]
         kept = are_between(found.table["start_utc"], window.start, window.end - _MICROSECOND)
         matching = either(are_between(start, *window.requested), are_between(end, *window.requested))
         return Choice(start.cast("date32"), kept, either(kept, matching))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any, Unpack
@@ -23,11 +23,14 @@ if TYPE_CHECKING:
 
     from airflow.sdk import Context
 
+    from airflow_provider_telecom.transfers.columnar import Choice, Columns
     from airflow_provider_telecom.transfers.dataset import Dataset
+    from airflow_provider_telecom.transfers.progress_logger import ProgressLogger
     from airflow_provider_telecom.vendors.novaconnect.reports import Record
 
 PAGE_SIZE = 500
 _MAX_PAGE_SIZE = 100_000
+_RECORDS_AT_ONCE = 5_000
 _DAY = timedelta(days=1)
 
 
@@ -86,10 +89,10 @@ class NovaConnectReportToObjectStorageOperator(RecordsOperator, NovaConnectOpera
         self.report = one_of("report", report, arguments.REPORTS)
         self.start, self.end, self.sim_ids, self.group_ids = start, end, sim_ids, group_ids
         self.page_size = in_range("page_size", page_size, 1, _MAX_PAGE_SIZE)
-        for field in ("start", "end"):
-            check_if_literal(getattr(self, field), partial(check_day, field))
-        for field in ("sim_ids", "group_ids"):
-            check_if_literal(getattr(self, field), partial(arguments.rendered_nonempty_ids, field))
+        for name in ("start", "end"):
+            check_if_literal(getattr(self, name), partial(check_day, name))
+        for name in ("sim_ids", "group_ids"):
+            check_if_literal(getattr(self, name), partial(arguments.rendered_nonempty_ids, name))
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Load the days."""
@@ -128,8 +131,8 @@ class NovaConnectReportToObjectStorageOperator(RecordsOperator, NovaConnectOpera
             "sim_ids": self.hook.all_sims,
             "group_ids": self.hook.all_groups,
         }
-        for field, ids in chosen.items():
-            arguments.refuse_unknown(field, ids, {one.id for one in known[field]()})
+        for name, ids in chosen.items():
+            arguments.refuse_unknown(name, ids, {one.id for one in known[name]()})
 
     def _read(
         self, stack: ExitStack, begin: Callable[[], _Load], chosen: Mapping[str, Sequence[int]]
@@ -144,8 +147,9 @@ class NovaConnectReportToObjectStorageOperator(RecordsOperator, NovaConnectOpera
                 self.log.warning("Rows moved while the report was read; it is read again")
                 stack.close()
                 load = begin()
-            load.add(page.items)
-            progress.add(rows=len(page.items), pages=1)
+            load.add(page.items, progress)
+            progress.add(pages=1)
+        load.add_held(progress)
         return load
 
 
@@ -159,22 +163,57 @@ class _Load:
     end: date
     number: int = 0
     elsewhere: int = 0
+    held: list[Record] = field(default_factory=list)
 
-    def add(self, records: Sequence[Record]) -> None:
+    def add(self, records: Sequence[Record], progress: ProgressLogger) -> None:
+        """Add records: many at once if the data set takes them so, otherwise one by one."""
+        if self.dataset.takes_tables:
+            self.held += records
+            if len(self.held) >= _RECORDS_AT_ONCE:
+                self.add_held(progress)
+            return
+        for record in records:
+            self.number += 1
+            self._add(self.number, record)
+        progress.add(rows=len(records))
+        self.dataset.check()
+
+    def add_held(self, progress: ProgressLogger) -> None:
+        """Add the records that were held until there are enough of them."""
+        if not self.held:
+            return
+        from airflow_provider_telecom.transfers.batches import ObjectBatch
+        from airflow_provider_telecom.transfers.columnar import add_records
+        from airflow_provider_telecom.vendors.novaconnect.schema import usual_records
+
+        places = range(self.number + 1, self.number + 1 + len(self.held))
+        batch, usual = ObjectBatch(self.held, places), usual_records(self.report)
+        left_out = add_records(self.dataset, [batch], usual, None, self._choose, self._add, progress)
+        self.elsewhere += left_out  # `_add` has added to it as well
+        self.number, self.held = self.number + len(self.held), []
+        self.dataset.check()
+
+    def _choose(self, found: Columns) -> Choice:
+        """Decide what `_add` decides."""
+        from airflow_provider_telecom.transfers.columnar import Choice, are_between, days_around
+        from airflow_provider_telecom.vendors.novaconnect.schema import time_field
+
+        times = found.times[time_field(self.report)]
+        days = days_around(times) if self.report == "days" else times.cast("date32")
+        return Choice(days, are_between(days, self.start, self.end))
+
+    def _add(self, number: int, record: Record) -> None:
         from airflow_provider_telecom.vendors.columns import json_text
         from airflow_provider_telecom.vendors.novaconnect.schema import day_in, to_row
 
-        for record in records:
-            self.number += 1
-            try:
-                day = day_in(self.report, record)
-                if self.start <= day <= self.end:
-                    self.dataset.add(to_row(self.report, record), day)
-                else:
-                    self.elsewhere += 1
-            except TelecomInputError as error:
-                self.dataset.add_bad_row(f"row {self.number}", error.text, json_text(record))
-        self.dataset.check()
+        try:
+            day = day_in(self.report, record)
+            if self.start <= day <= self.end:
+                self.dataset.add(to_row(self.report, record), day)
+            else:
+                self.elsewhere += 1
+        except TelecomInputError as error:
+            self.dataset.add_bad_row(f"row {number}", error.text, json_text(record))
 
 
 def _name_suffix(chosen: Mapping[str, Sequence[int]]) -> str:

@@ -10,6 +10,8 @@ from decimal import Decimal
 from enum import Enum
 from typing import Any
 
+from airflow_provider_telecom.calls.json_columns import each_json
+
 
 class ColumnType(Enum):
     """The type of a column's values. Each of them may be None. docs/transfers.md shows the enum's values."""
@@ -48,7 +50,11 @@ class Kind(Enum):
     TEXT = "the text; None if it is empty"
     LOCAL_TEXT = "the text of a local time without a zone"
     LOCAL_TIME = "that time in UTC; of two possible ones none"
-    SECONDS = "digits, at most nine"
+    INTEGER = "a whole number, or digits"
+    DECIMAL = "a number"
+    UNIX_TIME = "Unix seconds; None for 0"
+    DAY = "the day that begins at Unix seconds, in any zone from UTC-11 to UTC+12: YYYY-MM-DD"
+    AS_IS = "the text, also if it is empty"
     EACH = "what a function returns for each of the different texts"
     CONSTANT = "the same value for all records"
 
@@ -69,6 +75,8 @@ class Source:
     read: Callable[[str], object] | None = None
     quick: Mapping[str, str] = field(default_factory=dict)
     value: object = None
+    least: int | None = None
+    most: int | None = None
 
 
 @dataclass(frozen=True)
@@ -82,6 +90,11 @@ class UsualRecords:
     sources: Mapping[str, Source]
     name_of: Callable[[str], str]
     unusual: Mapping[str, Callable[[str], bool]] = field(default_factory=dict)
+
+
+def json_texts(records: Sequence[dict[str, Any]]) -> list[str]:
+    """Return what `json_text` returns for each record."""
+    return each_json(records, _plain)
 
 
 def json_text(value: Any) -> str:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_telecom.calls.json_columns import JsonColumns, json_objects, json_text
+from airflow_provider_telecom.calls.json_columns import JsonColumns, each_json, json_objects, json_text
 from airflow_provider_telecom.calls.redaction import redact
 from airflow_provider_telecom.calls.request import Idempotency, Json, Request
 
@@ -64,3 +64,20 @@ def test_what_was_sent_in_columns_is_hidden_in_an_error() -> None:
     })
     request = Request("POST", "/sms", Idempotency.NONE, body=body)
     assert "380670000202" not in redact("no such number 380670000202", request)
+
+
+SCALARS = st.one_of(
+    st.text(), st.integers(), st.booleans(), st.none(), st.decimals(allow_nan=False), st.just("},\n{")
+)
+RECORDS = st.lists(st.fixed_dictionaries({"a": SCALARS, 'b"': SCALARS, "": SCALARS}), max_size=6)
+OTHERS = st.lists(
+    st.dictionaries(st.text(max_size=2), SCALARS | st.lists(SCALARS, max_size=2) | st.floats(), max_size=3)
+)
+
+
+@given(RECORDS | OTHERS, st.booleans())
+def test_each_object_is_what_json_dumps_writes(records: list[dict[str, Any]], sort_keys: bool) -> None:
+    for separators in ((",", ":"), (", ", ": ")):
+        options: Any = {"ensure_ascii": False, "separators": separators, "sort_keys": sort_keys}
+        expected = [json.dumps(one, default=str, **options) for one in records]
+        assert each_json(records, str, separators, sort_keys=sort_keys) == expected

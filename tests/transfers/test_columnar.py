@@ -8,7 +8,8 @@ import json
 import logging
 import random
 from collections.abc import Callable, Iterator, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ from airflow_provider_telecom.calls.errors import TelecomError
 from airflow_provider_telecom.calls.rows import NumberedRow, csv_rows
 from airflow_provider_telecom.calls.rows.csv_file import ENCODINGS
 from airflow_provider_telecom.tasks import storage
-from airflow_provider_telecom.transfers import batches, columnar
+from airflow_provider_telecom.transfers import batches, columnar, novaconnect_reports
 from airflow_provider_telecom.transfers import ketchup_loyalty_to_object_storage as ketchup
 from airflow_provider_telecom.transfers import kyivstar_fmc_to_object_storage as fmc
 from airflow_provider_telecom.transfers.dataset import Dataset, DatasetSpec
@@ -32,6 +33,7 @@ from airflow_provider_telecom.transfers.progress_logger import ProgressLogger
 from airflow_provider_telecom.vendors.ketchup_loyalty import schema as ketchup_schema
 from airflow_provider_telecom.vendors.kyivstar_fmc import schema as fmc_schema
 from airflow_provider_telecom.vendors.kyivstar_fmc.times import KYIV, Window
+from airflow_provider_telecom.vendors.novaconnect import schema as novaconnect_schema
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 LOG = ProgressLogger(logging.getLogger(__name__))
@@ -45,7 +47,8 @@ def small_batches() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(batches, "_FIRST_BYTES", 700)
         patch.setattr(batches, "MIN_RECORDS", 2)
-        patch.setattr(batches, "_RECORDS_AT_ONCE", 7)
+        patch.setattr(batches, "RECORDS_AT_ONCE", 7)
+        patch.setattr(novaconnect_reports, "_RECORDS_AT_ONCE", 30)
         patch.setattr(columnar, "_MAX_UNUSUAL", 2)
         patch.setattr("airflow_provider_telecom.transfers.dataset._MAX_ROWS_IN_MEMORY", 11)
         patch.setattr("airflow_provider_telecom.transfers.writers.ParquetWriter.batch", 11)
@@ -398,3 +401,101 @@ def outcome(act: Callable[[], object]) -> object:
         return act()
     except TelecomError as error:
         return str(error)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@given(seed=st.integers(0, 2**32), report=st.sampled_from(list(novaconnect_schema.COLUMNS)))
+def test_reports(tmp_path_factory: pytest.TempPathFactory, seed: int, report: str) -> None:
+    check_report(tmp_path_factory.mktemp("reports"), seed, report)
+
+
+@pytest.mark.long
+@settings(max_examples=3000, deadline=None, suppress_health_check=list(HealthCheck))
+@given(seed=st.integers(0, 2**32), report=st.sampled_from(list(novaconnect_schema.COLUMNS)))
+def test_reports_long(tmp_path_factory: pytest.TempPathFactory, seed: int, report: str) -> None:
+    check_report(tmp_path_factory.mktemp("reports"), seed, report)
+
+
+def check_report(folder: Path, seed: int, report: str) -> None:
+    dice = random.Random(seed)
+    start = date(2026, 10, 24)
+    end = start + dice.choice([0, 2]) * DAY
+    first, last = (datetime.combine(one, datetime.min.time(), UTC) for one in (start, end + DAY))
+    spec = DatasetSpec(report, novaconnect_schema.COLUMNS[report], "parquet", on_bad_rows="quarantine")
+    rate = dice.choice([0, 0.01, 0.05])
+    pages = [report_page(dice, report, first, rate) for _ in range(dice.randint(1, 4))]
+    elsewhere = []
+
+    def fill(dataset: Dataset) -> None:
+        load = novaconnect_reports._Load(dataset, report, start, end)
+        for page in pages:
+            load.add(page, LOG)
+        load.add_held(LOG)
+        elsewhere.append(load.elsewhere)
+
+    at_once, one_by_one = both_ways(folder, spec, parts_by_day(first, last, UTC), fill)
+    assert at_once == one_by_one
+    assert elsewhere[0] == elsewhere[1]
+
+
+OTHER_VALUES = (
+    *(
+        None,
+        "",
+        " ",
+        "7",
+        "007",
+        " 7 ",
+        "-1",
+        "1.5",
+        "1e2",
+        "x",
+        0,
+        -1,
+        7,
+        2**63,
+        -(2**63),
+        2**31,
+        True,
+        False,
+    ),
+    *(
+        Decimal("0.5"),
+        Decimal("1e-12"),
+        Decimal(10) ** 30,
+        Decimal("-0.0"),
+        Decimal("7"),
+        {"value": 7},
+        {},
+        [],
+    ),
+    *("€ 1,25", "0.0500", "\ud800", "\0", 253_402_300_799, 253_402_300_800, "١", "4 210.75 ₸"),
+)
+
+
+def report_page(dice: random.Random, report: str, first: datetime, rate: float) -> list[dict[str, Any]]:
+    def moment() -> int:
+        return int(first.timestamp()) + dice.randint(-2 * 86400, 4 * 86400)
+
+    def record() -> dict[str, Any]:
+        midnight = int(first.timestamp()) + dice.randint(-1, 3) * 86400 + dice.randint(-12, 11) * 3600
+        times = {"sessions": {"start": moment(), "end": moment()}, "days": {"day": midnight}}
+        found: dict[str, Any] = {"sid": dice.randrange(10**12), **times.get(report, {"date": moment()})}
+        if report == "calls_and_sms":
+            found |= {"type": "call", "to_number": dice.choice(["77010000000", 77010000000])}
+        else:
+            found["value"] = dice.choice([dice.randrange(10**9), str(dice.randrange(10**9))])
+        found |= {"country_name": "Қазақстан", "operator_code": dice.choice([40101, "40101"])}
+        found |= {"session_cost": dice.choice([None, Decimal(dice.randrange(10**6)) / 10**4, 3])}
+        found |= {"id": dice.randint(1, 99), "original_number": "77000000001", "iccid": "8999701000000000001"}
+        found["name"] = dice.choice(["Truck", 'a "b"\\ {},{', "", None])
+        if dice.random() < 0.2:
+            found.pop(dice.choice(list(found)))
+        for name in list(found):
+            if dice.random() < rate:
+                found[name] = dice.choice(OTHER_VALUES)
+        if dice.random() < rate:
+            found["more"] = dice.choice(OTHER_VALUES)
+        return found
+
+    return [record() for _ in range(dice.randint(0, COUNT))]

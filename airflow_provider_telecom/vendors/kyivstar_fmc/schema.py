@@ -85,7 +85,9 @@ def usual_records(region: str) -> UsualRecords:
             "start_utc": Source(Kind.LOCAL_TIME, "start_timestamp"),
             "end_utc": Source(Kind.LOCAL_TIME, "end_timestamp"),
             "time_ambiguous": Source(Kind.CONSTANT, value=False),
-            "duration_seconds": Source(Kind.SECONDS, "duration", required=True),
+            "duration_seconds": Source(
+                Kind.INTEGER, "duration", required=True, least=0, most=MAX_DURATION_SECONDS
+            ),
             "calling_msisdn": Source(Kind.EACH, "calling_number", read=e164, quick=quick),
             "called_msisdn": Source(Kind.EACH, "called_number", read=e164, quick=quick),
             **{name: Source(Kind.TEXT, name, required=True) for name in texts},

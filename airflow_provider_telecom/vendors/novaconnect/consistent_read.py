@@ -8,7 +8,7 @@ is read again.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Generic, TypeVar
@@ -100,7 +100,7 @@ class PagedReport(Generic[T]):
 
     first: Callable[[], Call[Page[T]]]
     size: int
-    hash_row: Callable[[T], RowHash]
+    hash_rows: Callable[[Sequence[T]], list[RowHash]]
     call: str
     max_reads: int
     """After this many readings in which rows moved, an error is raised."""
@@ -122,7 +122,7 @@ def read_consistently(report: PagedReport[T], reading: int = 1) -> Call[Consiste
     same.
     """
     page = yield from report.first()
-    first = [report.hash_row(row) for row in page.items]
+    first = report.hash_rows(page.items)
     return _Reading(report, reading, first).accept(page, restarted=reading > 1)
 
 
@@ -179,7 +179,7 @@ class _Reading(Generic[T]):
     moved: bool = False
 
     def accept(self, page: Page[T], restarted: bool = False) -> ConsistentPage[T]:
-        hashes = [self.report.hash_row(row) for row in page.items]
+        hashes = self.report.hash_rows(page.items)
         is_duplicate = bool(hashes) and _keys(hashes) == _keys(self.last)
         following = self._after_duplicate_page(page) if is_duplicate else page.next_page
         self.last, self.pages = hashes, self.pages + 1
@@ -220,7 +220,7 @@ class _Reading(Generic[T]):
     def _verify_first_page(self) -> Call[ConsistentPage[T]]:
         """Read the first page again: end if it is unchanged, otherwise read the report again."""
         again = yield from self.report.first()
-        if not self.moved and [self.report.hash_row(row) for row in again.items] == self.first:
+        if not self.moved and self.report.hash_rows(again.items) == self.first:
             return ConsistentPage([])
         if self.number < self.report.max_reads:
             return (yield from read_consistently(self.report, self.number + 1))

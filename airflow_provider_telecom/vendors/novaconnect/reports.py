@@ -6,7 +6,6 @@ and the `id` of a row is that of its SIM. Rows may move between pages while the 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Sequence
 from datetime import date
 from functools import partial
@@ -14,6 +13,7 @@ from typing import Any, NamedTuple, TypedDict, TypeVar, Unpack
 
 from airflow_provider_telecom.calls.checks import one_of
 from airflow_provider_telecom.calls.endpoint import Call, Page, endpoint
+from airflow_provider_telecom.calls.json_columns import each_json
 from airflow_provider_telecom.vendors.novaconnect import arguments
 from airflow_provider_telecom.vendors.novaconnect.consistent_read import (
     ConsistentPage,
@@ -143,8 +143,8 @@ class ReportCalls(NovaConnectCalls):
         """
         one_of("report", report, REPORTS)
         query = _query(report, list[Record], start, end, 0, **choice)
-        hash_record = partial(_record_hash, key=REPORTS[report].key)
-        page = self.run(read_consistently(self._report(query, hash_record, MAX_READS + 1)))
+        hash_records = partial(_record_hashes, key=REPORTS[report].key)
+        page = self.run(read_consistently(self._report(query, hash_records, MAX_READS + 1)))
         while True:
             yield page
             if page.next_page is None:
@@ -155,11 +155,15 @@ class ReportCalls(NovaConnectCalls):
         self, report: str, rows: type[list[RowT]], start: Day, end: Day, **choice: Unpack[ReportFilter]
     ) -> Call[list[RowT]]:
         query = _query(report, rows, start, end, 0, **choice)
-        return read_all(self._report(query, lambda row: row_hash(row.key, repr(row)), MAX_READS))
+        return read_all(self._report(query, _row_hashes, MAX_READS))
 
-    def _report(self, query: Query[T], hash_row: Callable[[T], RowHash], max_reads: int) -> PagedReport[T]:
+    def _report(
+        self, query: Query[T], hash_rows: Callable[[Sequence[T]], list[RowHash]], max_reads: int
+    ) -> PagedReport[T]:
         call = f"POST {self._path(query.path)}"
-        return PagedReport(lambda: self._page(query), int(str(query.body["size"])), hash_row, call, max_reads)
+        return PagedReport(
+            lambda: self._page(query), int(str(query.body["size"])), hash_rows, call, max_reads
+        )
 
 
 def _query(
@@ -184,8 +188,16 @@ def _query(
     return Query(REPORTS[report].path, rows, body, is_counted=False)
 
 
-def _record_hash(record: Record, key: Sequence[str]) -> RowHash:
-    """Return the hash of a record. A record without its key is identified by its whole content."""
-    content = json.dumps(record, sort_keys=True, default=str)
+def _row_hashes(rows: Sequence[ReportRow]) -> list[RowHash]:
+    return [row_hash(row.key, repr(row)) for row in rows]
+
+
+def _record_hashes(records: Sequence[Record], key: Sequence[str]) -> list[RowHash]:
+    """Return the hashes of records. A record without its key is identified by its whole content."""
+    contents = each_json(records, str, (", ", ": "), sort_keys=True)
+    return [_record_hash(*one, key) for one in zip(records, contents, strict=True)]
+
+
+def _record_hash(record: Record, content: str, key: Sequence[str]) -> RowHash:
     names = [str(record.get(name)) for name in key]
     return row_hash(names if all(map(str.isdecimal, names)) else content, content)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from airflow_provider_telecom.calls.errors import (
     TelecomAnswerError,
@@ -59,7 +59,10 @@ class Envelope:
 
     def items(self, rows: type[list[T]]) -> list[T]:
         """Return the rows of a list or a report. Raises TelecomAnswerError."""
-        return to_model(rows, self._part("items"), self.body)
+        found = self._part("items")
+        if rows == list[dict[str, Any]] and isinstance(found, list) and set(map(type, found)) <= {dict}:
+            return found
+        return to_model(rows, found, self.body)
 
     def total(self) -> int | None:
         """Return how many rows there are on all pages, or None if the response has no count."""

@@ -11,7 +11,15 @@ from pydantic import TypeAdapter, ValidationError
 
 from airflow_provider_telecom.calls.errors import TelecomAnswerError, TelecomInputError
 from airflow_provider_telecom.calls.responses import to_model
-from airflow_provider_telecom.vendors.columns import RAW, Column, ColumnType, json_text
+from airflow_provider_telecom.vendors.columns import (
+    RAW,
+    Column,
+    ColumnType,
+    Kind,
+    Source,
+    UsualRecords,
+    json_text,
+)
 from airflow_provider_telecom.vendors.novaconnect.models import ActionRow, DayRow, ReportRow, SessionRow
 from airflow_provider_telecom.vendors.novaconnect.numbers import OptionalInt
 from airflow_provider_telecom.vendors.novaconnect.times import day_of, parse_unix
@@ -83,16 +91,24 @@ _NEVER_FRACTIONS = ("sid", "id", "iccid", "original_number", "operator_code", "t
 _UNIX: TypeAdapter[int | None] = TypeAdapter(OptionalInt)
 
 
+def time_field(report: str) -> str:
+    """Return the field that says when a record happened."""
+    return _ROW_FIELDS[report].times[0]
+
+
 def day_in(report: str, record: Mapping[str, object]) -> date:
     """Return the day, in UTC, of a record. Raises TelecomInputError.
 
     A record of `days` has its own day, in any time zone from UTC-11 to UTC+12.
     """
-    name = _ROW_FIELDS[report].times[0]
+    name = time_field(report)
     at = parse_unix(name, _unix(name, record.get(name)))
     if at is None:
         raise TelecomInputError(name, "is missing, or no time")
-    return day_of(int(at.timestamp())) if report == "days" else at.date()
+    try:
+        return day_of(int(at.timestamp())) if report == "days" else at.date()
+    except OverflowError:  # the last day of the year 9999
+        raise TelecomInputError(name, "is no Unix time") from None
 
 
 def to_row(report: str, record: Mapping[str, object]) -> dict[str, Any]:
@@ -116,6 +132,27 @@ def to_row(report: str, record: Mapping[str, object]) -> dict[str, Any]:
         "raw": json_text(record),
     }
     return {**row, "day": day.isoformat()} if report == "days" else row
+
+
+def usual_records(report: str) -> UsualRecords:
+    """Return how `to_row` reads many records at once."""
+    fields = _ROW_FIELDS[report]
+    is_required = {"sid", "type", fields.times[0]}
+    texts, integers = (*fields.texts, "original_number", "iccid", "name"), ("sid", *fields.integers)
+    sources = {
+        **{name: Source(Kind.AS_IS, name, name in is_required) for name in texts},
+        **{name: Source(Kind.INTEGER, name, name in is_required) for name in integers},
+        **{f"{name}_unix": Source(Kind.INTEGER, name) for name in fields.times},
+        **{f"{name}_utc": Source(Kind.UNIX_TIME, name, name in is_required) for name in fields.times},
+        "session_cost": Source(Kind.DECIMAL, "session_cost"),
+        "sim_id": Source(Kind.INTEGER, "id", required=True, least=1),
+        "day": Source(Kind.DAY, "day"),
+    }
+    names = {source.name for source in sources.values()}
+    # Fields of other reports are unusual here: `to_row` refuses fractions in them.
+    others = {name: bool for name in _NEVER_FRACTIONS if name not in names}
+    names |= set(others)
+    return UsualRecords(COLUMNS[report], sources, lambda name: name if name in names else "", others)
 
 
 def _read(model: type[ReportRow], record: Mapping[str, object]) -> ReportRow:
