@@ -157,4 +157,4 @@ def on_call(**changed: Any) -> EscalatingNotifier:
     """Return an SMS that is followed by a call after 10 minutes."""
     first = changed.pop("first", None) or KyivstarSmsNotifier(msisdn=NUMBER)
     then = changed.pop("then", None) or [(10 * MINUTES, KyivstarFmcCallNotifier(msisdn=OTHER))]
-    return EscalatingNotifier(first, then=then, dag_id="alerts", **changed)
+    return EscalatingNotifier(first, then=then, **{"dag_id": "alerts", **changed})

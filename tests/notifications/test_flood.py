@@ -19,11 +19,14 @@ from airflow.sdk.execution_time import comms, task_runner
 from airflow_provider_telecom.hooks.store import InMemoryStore, VariableStore
 from airflow_provider_telecom.journal.open_alerts import OpenAlerts
 from airflow_provider_telecom.notifications.ketchup_loyalty import KetchUpSmsNotifier
+from airflow_provider_telecom.notifications.kyivstar_open_telecom import KyivstarSmsNotifier
 from tests.eventually import HANG_SECONDS
 from tests.notifications.contexts import NUMBER, in_worker, sent
 from tests.notifications.deployment import MINUTES, Deployment, EscalationRun, on_call
 
 PROCESSES, EACH, CAP = 4, 250, 5
+SAME = 5
+"""Failures that each host reports at the same moment, to a vendor without idempotency keys."""
 pytestmark = pytest.mark.usefixtures("every_hook")
 
 
@@ -71,6 +74,10 @@ def _fail(place: int, folder: Path, environment: dict[str, str], barrier: Any) -
     tempfile.tempdir = str(folder / f"host{place}")
     task_runner.SUPERVISOR_COMMS = SharedVariables(folder / "variables")  # type: ignore[attr-defined]
     deduplication._variables, deduplication._memory = VariableStore(), InMemoryStore()
+    same = on_call(first=KyivstarSmsNotifier(msisdn=NUMBER, max_per_hour=100), dag_id="same")
+    for number in range(SAME):
+        barrier.wait(HANG_SECONDS)
+        same(in_worker(f"run{number}"))
     notifier = flood_notifier()
     barrier.wait(HANG_SECONDS)
     for number in range(EACH):
@@ -92,6 +99,7 @@ def test_a_flood(telecom_simulator: Any, tmp_path: Path, mocker: Any, time_machi
     for other in others:
         other.join(HANG_SECONDS)
     assert [other.exitcode for other in others] == [0] * PROCESSES
+    assert len(sent(telecom_simulator, "kyivstar_open_telecom")) == SAME
     before = [one["text"] for one in sent(telecom_simulator, "ketchup_loyalty")]
     assert len(before) == CAP - 1
     mocker.patch.object(task_runner, "SUPERVISOR_COMMS", SharedVariables(tmp_path / "variables"), create=True)

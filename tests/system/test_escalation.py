@@ -29,13 +29,19 @@ on_call = EscalatingNotifier(
     poll_interval=5,
     keep_open=timedelta(minutes=1),
 )
+patient = EscalatingNotifier(
+    KyivstarSmsNotifier(msisdn="380670000200", sender="messagedesk"),
+    then=[(timedelta(hours=12), CALL)],
+    dag_id="patient",
+    poll_interval=5,
+)
 """
 DAGS = """
 from airflow.sdk import DAG, task
-from escalation_shared import on_call
+from escalation_shared import on_call, patient
 
 for dag_id in ("first", "second", "third"):
-    with DAG(dag_id, schedule=None, on_failure_callback=on_call if dag_id == "third" else None) as dag:
+    with DAG(dag_id, schedule=None, on_failure_callback=patient if dag_id == "third" else None) as dag:
         @task(on_failure_callback=on_call if dag_id != "third" else None)
         def load():
             raise RuntimeError("boom")
@@ -43,9 +49,10 @@ for dag_id in ("first", "second", "third"):
 """
 ESCALATION = """
 # Airflow reads only files with the words "airflow" and "dag".
-from escalation_shared import on_call
+from escalation_shared import on_call, patient
 
-dag = on_call.dag()
+on_call.dag()
+patient.dag()
 """
 
 
@@ -65,8 +72,8 @@ def airflow(
 
 
 SUBJECT = "1 run of 1 Dag failed"
-RUNS = "select run_id, state from dag_run where dag_id = 'alerts' order by id"
-STATE = "select state from task_instance where dag_id = 'alerts' and run_id = :run_id"
+RUNS = "select run_id, state from dag_run where dag_id = :dag_id order by id"
+STATE = "select state from task_instance where dag_id = :dag_id and run_id = :run_id"
 OPEN = "select count(*) from variable where key like 'telecom_alert.%.open.%'"
 
 
@@ -78,33 +85,33 @@ def calls(simulator: Any) -> int:
     return len(simulator.state.ledger.of("kyivstar_fmc", "call"))
 
 
-def new_incident(airflow: RunningAirflow, before: set[str]) -> str:
+def new_incident(airflow: RunningAirflow, before: set[str], dag_id: str = "alerts") -> str:
     """Wait until a new run waits for an answer, and return its id."""
 
     def found() -> list[str]:
         return [
             run_id
-            for run_id, _ in airflow.rows(RUNS)
-            if run_id not in before and airflow.value(STATE, run_id=run_id) == "deferred"
+            for run_id in runs(airflow, dag_id)
+            if run_id not in before and airflow.value(STATE, dag_id=dag_id, run_id=run_id) == "deferred"
         ]
 
-    assert airflow.wait_until(found), f"{airflow.rows(RUNS)}\n{airflow.task_logs('alerts')[-3000:]}"
+    assert airflow.wait_until(found), f"{runs(airflow, dag_id)}\n{airflow.task_logs(dag_id)[-3000:]}"
     return found()[0]
 
 
-def runs(airflow: RunningAirflow) -> set[str]:
-    return {run_id for run_id, _ in airflow.rows(RUNS)}
+def runs(airflow: RunningAirflow, dag_id: str = "alerts") -> set[str]:
+    return {run_id for run_id, _ in airflow.rows(RUNS, dag_id=dag_id)}
 
 
-def ended(airflow: RunningAirflow, run_id: str) -> str:
+def ended(airflow: RunningAirflow, run_id: str, dag_id: str = "alerts") -> str:
     """Wait until a run of the escalation has ended, and return its state."""
-    reached = airflow.wait_until(lambda: airflow.state("alerts", run_id) in ("success", "failed"))
-    assert reached, airflow.task_logs("alerts", run_id)[-3000:]
-    return airflow.state("alerts", run_id)
+    reached = airflow.wait_until(lambda: airflow.state(dag_id, run_id) in ("success", "failed"))
+    assert reached, airflow.task_logs(dag_id, run_id)[-3000:]
+    return airflow.state(dag_id, run_id)
 
 
-def outcome(airflow: RunningAirflow, run_id: str) -> dict[str, Any]:
-    path = f"/api/v2/dags/alerts/dagRuns/{run_id}/taskInstances/escalate/xcomEntries/return_value"
+def outcome(airflow: RunningAirflow, run_id: str, dag_id: str = "alerts") -> dict[str, Any]:
+    path = f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances/escalate/xcomEntries/return_value"
     value = airflow.ask(quote(path))["value"]
     found: dict[str, Any] = json.loads(value) if isinstance(value, str) else value
     return found
@@ -114,17 +121,16 @@ def test_a_person_ends_it_in_the_browser_and_nobody_is_called(
     airflow: RunningAirflow, telecom_simulator: Any, tmp_path: Path
 ) -> None:
     """The callback is that of a Dag, in the dag-processor."""
-    before = runs(airflow)
     airflow.start_run("third", "answered")
-    run_id = new_incident(airflow, before)
+    run_id = new_incident(airflow, set(), "patient")
     with browser(tmp_path) as page:
-        page.open(f"{airflow.url}/dags/alerts/required_actions")  # the link in the messages of steps
+        page.open(f"{airflow.url}/dags/patient/required_actions")  # the link in the messages of steps
         page.click(SUBJECT)
         page.wait_for("document.body.innerText.includes('third failed in run answered')")
         page.screenshot(tmp_path / "question.png")
         page.click("Acknowledge")
-        assert ended(airflow, run_id) == "success", airflow.task_logs("alerts", run_id)[-3000:]
-    found = outcome(airflow, run_id)
+        assert ended(airflow, run_id, "patient") == "success", airflow.task_logs("patient")[-3000:]
+    found = outcome(airflow, run_id, "patient")
     assert (found["outcome"], found["alerts"]) == ("acknowledged", 1)
     assert found["by"]
     (text,) = sms(telecom_simulator)
