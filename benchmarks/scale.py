@@ -44,6 +44,7 @@ UNITS = {
     "task": Unit(
         "deployment.message", "CPU of a task that sends one message, in all processes", 1e-3, "peer"
     ),
+    "record": Unit("records.fmc", "CPU of a call record to Parquet", 1e-6),
     "plan_sim": Unit("fleet.plan", "CPU of a SIM in a plan of a fleet", 1e-4),
     "plan_mb": Unit("fleet.plan.memory", "memory of a SIM in a plan, MB", 1e-4),
     "block_sim": Unit("fleet.block", "CPU of a SIM that is blocked and awaited", 1e-4),
