@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -203,6 +204,76 @@ def test_unknown_counts_as_spent(variables: Variables) -> None:
     assert spend(task, "5", spent="4", is_complete=False).held == 10  # 2 of the 5 are those in doubt
 
 
+def test_a_killed_try_keeps_what_its_messages_may_cost(variables: Variables) -> None:
+    """It reserved 10, and died before it could settle."""
+    task = Task("a", Budget("m", "EUR", per_day="100"))
+    spend(task, "10")
+    assert spend(task, "6", spent="4").held == 10
+    assert spend(task, "9", spent="4").held == 13  # there are more recipients now
+    assert spend(task, "2", spent="1", is_complete=False).held == 13
+    assert spend(task, "20", spent="1", is_complete=False).held == claimed(variables) == 21
+
+
+def test_what_is_sent_again_is_reserved_once(variables: Variables) -> None:
+    """Of 10 spent, 2 are for messages in doubt, and the try that sends these again dies."""
+    task = Task("a", Budget("m", "EUR", per_day="100"))
+    spend(task, "10").settle(Decimal(10), doubt=Decimal(2))
+    for _ in range(3):
+        found = spend(task, "5", spent="8")
+        assert found.held == claimed(variables) == 13
+        assert found.is_open
+
+
+def test_a_send_over_several_days_counts_for_the_days_of_its_reservations(variables: Variables) -> None:
+    task = Task("a", Budget("m", "EUR", per_day="100"))
+    spend(task, "10")
+    task.now += 86_400
+    found = spend(task, "3", spent="10")
+    for spent, first, second in (("12", 10, 2), ("7", 7, 0)):
+        found.settle(Decimal(spent))
+        claims = valid_claims(variables.values)
+        by_day = {task.budget.day_of(claim.at): claim.amount for claim in claims}
+        assert by_day == {date(2026, 11, 28): first, date(2026, 11, 29): second}
+        assert found.held == Decimal(spent)
+
+
+def test_a_try_that_only_settles_is_later_than_a_dead_one(variables: Variables) -> None:
+    task = Task("a", Budget("m", "EUR", per_day="10"))
+    dead = spend(task, "10")
+    task.begin().settle(Decimal(4))
+    journal = task.store.texts.copy()
+    for _ in range(3):
+        dead.settle(Decimal(10))
+    assert claimed(variables) == 4
+    task.store.texts = journal
+    task.begin().settle(Decimal(3))
+    assert claimed(variables) == 3
+
+
+def test_the_journal_has_a_reservation_before_it_is_asked_for(
+    variables: Variables, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A try that is killed while it asks is taken back by the next one."""
+    task = Task("a", Budget("m", "EUR", per_day="10"))
+    with monkeypatch.context() as killed:
+        killed.setattr(Reservation, "_confirm", lambda self, record: (_ for _ in ()).throw(SystemExit))
+        with pytest.raises(SystemExit):
+            spend(task, "6")
+    assert claimed(variables) == 6
+    assert spend(task, "5").held == claimed(variables) == 5
+
+
+@pytest.mark.parametrize(("per_task", "per_day"), [("5.5", None), (None, "10"), ("1", "2")])
+def test_each_claim_says_what_the_caps_are(
+    variables: Variables, per_task: str | None, per_day: str | None
+) -> None:
+    """`airflow telecom budget` and the page show them."""
+    budget = Budget("m", "EUR", per_task, per_day, timezone="Europe/Kyiv")
+    spend(Task("a", budget), "0.5")
+    expected = {"run": "dag/run/a", "timezone": "Europe/Kyiv", "per_task": per_task, "per_day": per_day}
+    assert set(variables.values.values()) == {json.dumps(expected)}
+
+
 def test_the_cap_of_a_task_counts_all_its_tries_and_keys(variables: Variables) -> None:
     task = Task("a", Budget("m", "EUR", per_task="10"))
     spend(task, "6").settle(Decimal(6))
@@ -232,6 +303,9 @@ def test_a_vendor_that_charges_more_is_reported(
     spend(task, "10").settle(Decimal("10.5"))
     assert claimed(variables) == Decimal("10.5")
     assert "charged 10.5 EUR, more than its own price, 10" in caplog.text
+    caplog.clear()
+    spend(Task("b", Budget("other", "EUR", per_day="10")), "10").settle(Decimal(10))
+    assert not caplog.text
 
 
 def test_a_charge_for_what_the_vendor_priced_at_nothing_counts(variables: Variables) -> None:
