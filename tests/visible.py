@@ -15,6 +15,11 @@ def everything_visible(error: BaseException) -> str:
 
     The frames of the tests are left out: they hold what must not be shown.
     """
+    return "\n".join([everything_said(error), *variables(error)])
+
+
+def everything_said(error: BaseException) -> str:
+    """Return an error's texts and attributes, and its pickle, of its causes too."""
     lines = traceback.format_exception(error)
     for one in _chain(error):
         lines += [str(one), repr(one), repr(one.args), repr(one.__dict__)]
@@ -22,10 +27,12 @@ def everything_visible(error: BaseException) -> str:
             repr(getattr(one, name, None)) for name in ("object", "doc", "filename", "request", "response")
         ]
     lines.append(pickle.dumps(error).decode("latin-1"))
-    return "\n".join([
-        *lines,
-        *_variables(traceback.TracebackException.from_exception(error, capture_locals=True)),
-    ])
+    return "\n".join(lines)
+
+
+def variables(error: BaseException) -> list[str]:
+    """Return the variables of all frames of an error, which error trackers record."""
+    return list(_variables(traceback.TracebackException.from_exception(error, capture_locals=True)))
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:

@@ -139,8 +139,10 @@ class World:
                 operator = self._operator(kind, numbers)
                 with DAG(execution_api.DAG_ID, schedule=None) as dag:
                     dag.add_task(operator)
-            operator.render_template_fields(begun.context)
-            operator.execute(begun.context)
+            context = begun.context
+            context["ti"].try_number, context["ti"].max_tries = begun.number, MAX_TRIES
+            operator.render_template_fields(context)
+            operator.execute(context)
             outcome = "ok"
         except OutcomeUnknownError:
             outcome = "unknown"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tests.chaos import (
+    canaries,
     journal_faults,
     kills,
     kyivstar_tokens,
@@ -13,6 +14,15 @@ from tests.chaos import (
 )
 from tests.chaos.scenario import Scenario
 
-_MODULES = (kills, ladder, sunsim_tokens, kyivstar_tokens, vendor_down, receiver_faults, journal_faults)
+_MODULES = (
+    kills,
+    ladder,
+    sunsim_tokens,
+    kyivstar_tokens,
+    vendor_down,
+    canaries,
+    receiver_faults,
+    journal_faults,
+)
 
 SCENARIOS: dict[str, Scenario] = {each.name: each for module in _MODULES for each in module.SCENARIOS}
