@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from airflow_provider_telecom.journal import checkpoint, idempotency_keys, journal
+from airflow_provider_telecom.journal import checkpoint, idempotency_keys
 from airflow_provider_telecom.journal.journal import Entry, Journal, State
 
 
@@ -63,11 +63,13 @@ def _keys_differ_in_each_try() -> None:
     )
 
 
-def _unknown_counts_as_not_sent() -> None:
-    journal.state_after = lambda error: State.PLANNED
-    from airflow_provider_telecom.calls.errors import TelecomUnknownError
+def _unknown_is_stored_as_planned() -> None:
+    write = Journal.write
 
-    TelecomUnknownError.outcome_unknown = False
+    def planned(self: Journal, name: str, entry: Entry) -> None:
+        write(self, name, replace(entry, state=State.PLANNED) if entry.state is State.UNKNOWN else entry)
+
+    Journal.write = planned  # type: ignore[method-assign]
 
 
 MUTANTS: dict[str, Callable[[], None]] = {
@@ -76,5 +78,5 @@ MUTANTS: dict[str, Callable[[], None]] = {
     "intent counts as done": _intent_counts_as_done,
     "checkpoint counts what is announced": _checkpoint_counts_what_is_announced,
     "keys differ in each try": _keys_differ_in_each_try,
-    "unknown counts as not sent": _unknown_counts_as_not_sent,
+    "unknown is stored as planned": _unknown_is_stored_as_planned,
 }

@@ -8,6 +8,7 @@ from tests.chaos import (
     kills,
     kyivstar_tokens,
     ladder,
+    plans,
     receiver_faults,
     sunsim_tokens,
     vendor_down,
@@ -17,6 +18,7 @@ from tests.chaos.scenario import Scenario
 _MODULES = (
     kills,
     ladder,
+    plans,
     sunsim_tokens,
     kyivstar_tokens,
     vendor_down,

@@ -16,7 +16,14 @@ from tests.chaos.scenario import ChaosError, Seed, World, play
 from tests.chaos.scenarios import SCENARIOS
 
 pytestmark = [pytest.mark.xdist_group("chaos")]
-SHORT = {"kills.bulk_sms": 16, "kills.promo": 8, "kills.fleet": 8, "kills.ladder": 6}
+SHORT = {
+    "kills.bulk_sms": 12,
+    "kills.promo": 6,
+    "kills.fleet": 6,
+    "kills.ladder": 6,
+    "plans.calls": 160,
+    "plans.tasks": 30,
+}
 """How many of what it counts the short form of a scenario plays."""
 MUTANTS = [(name, mutant) for name, each in SCENARIOS.items() for mutant in each.mutants]
 

@@ -1,0 +1,460 @@
+"""Random fault plans: each is an operation, a reading of the documents, some faults, and perhaps kills.
+
+`plans.calls` calls endpoints of the hooks, all that there are, from the playing process (both transports) or
+from a child that is killed. `plans.tasks` runs tasks until they end. Faults are those of the simulator, and
+unusual answers of the answer fuzzer (`tests/fuzz`), which the vendor gives after it has acted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import os
+import pickle
+import random
+import re
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from hypothesis.control import BuildContext
+from hypothesis.errors import StopTest
+from hypothesis.internal.conjecture.data import ConjectureData
+
+from airflow_provider_telecom.calls.errors import TelecomError
+from airflow_provider_telecom.hooks import base
+from airflow_provider_telecom.vendors.description import import_from
+from airflow_provider_telecom.vendors.registry import vendors
+from tests.chaos.history import Guarantee, Outcome
+from tests.chaos.kills import FAULTS, MOST_TRIES, POLICIES, Kills, numbers
+from tests.chaos.processes import Ended, Kill
+from tests.chaos.scenario import Figures, Round, Scenario
+from tests.chaos.tries import prepare
+from tests.endpoints import Row, rows
+from tests.fuzz.answer import Answer
+from tests.fuzz.mutations import unusual
+
+PRESETS = ("default", "opposite", "random")
+MAX_WAIT = 320.0
+READ_SECONDS = 1.0
+GUARANTEES: dict[str, Guarantee] = {"X": "fail", "S": "fail", "D": "fail", "K": "key"}
+"""By the class of an endpoint (`tests/endpoints.py`). A read may be repeated."""
+SLOW = (
+    {"kind": "silence", "seconds": 2 * READ_SECONDS},
+    {"kind": "drip", "seconds": 0.001},
+    {"kind": "redirect", "headers": {"location": "http://127.0.0.1:1/"}},
+)
+_TOKENS = ("token", "jwt")
+"""Effects that may come with any call, and cost nothing."""
+_HOOKS = {vendor.id: vendor.hook_path for vendor in vendors()}
+_HEADER = re.compile(r"[A-Za-z0-9-]{1,40}")
+_FRAMING = {"content-length", "transfer-encoding", "content-encoding", "connection", "upgrade", "trailer"}
+
+
+def unusual_answer(dice: random.Random, good: Answer) -> dict[str, Any] | None:
+    """Return a fault that answers in an unusual way after the vendor has acted; None if none can play it."""
+    data = ConjectureData(random=random.Random(dice.random()))
+    try:
+        with BuildContext(data, wrapped_test=unusual_answer):
+            drawn: Answer = data.draw(unusual(good))
+    except StopTest:  # it would have become too long
+        return None
+    if not (drawn.status.isdigit() and 200 <= int(drawn.status) <= 599):
+        return None
+    headers = {
+        name.decode("latin-1"): value.decode("latin-1")
+        for name, value in drawn.headers
+        if _HEADER.fullmatch(name.decode("latin-1"))
+        and name.decode("latin-1").lower() not in _FRAMING
+        and value.isascii()
+        and value.decode("latin-1").isprintable()
+        and len(value) < 1000
+    }
+    body = drawn.body.decode("utf-8", "replace")
+    return {"kind": "status_after", "status": int(drawn.status), "headers": headers, "body": body}
+
+
+def says_no(fault: Mapping[str, Any]) -> bool:
+    """Whether an unusual answer may say that it was refused, although the vendor has acted.
+
+    Nobody can see through that: then only what the client says of a success counts.
+    """
+    if fault["kind"] != "status_after" or "headers" not in fault:
+        return False
+    words = re.search(
+        "error|code|success|message|status|null|false|\\[\\]|\\{\\}", fault["body"], re.IGNORECASE
+    )
+    return fault["status"] // 100 not in (2, 5) or bool(words) or not fault["body"].strip()
+
+
+def drawn_faults(round_: Round, vendor: str, path: str, good: Answer | None) -> bool:
+    """Add up to three faults to the simulator; return whether one of them may lie."""
+    lies = False
+    for _ in range(round_.dice.choice((0, 1, 1, 1, 2, 2, 3))):
+        fault: dict[str, Any] | None = None
+        match round_.dice.randrange(10):
+            case 0 | 1 | 2 | 3 if good is not None:
+                fault = unusual_answer(round_.dice, good)
+            case 4 if round_.dice.random() < 0.2:
+                fault = dict(round_.dice.choice(SLOW))
+        fault = fault or dict(round_.dice.choice(FAULTS))
+        if round_.dice.random() < 0.3:
+            round_.simulator.fault("silence", vendor, path=path, times=round_.dice.randint(1, 3), seconds=0)
+        round_.simulator.fault(vendor=vendor, path=path, **fault)  # type: ignore[arg-type]
+        round_.history.disturbed(json.dumps(fault))
+        lies |= says_no(fault)
+    return lies
+
+
+# Calls of hooks.
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """What a call does without faults: its good answer, and how many effects of each kind it has."""
+
+    good: Answer
+    effects: Counter[str]
+    is_refused_first: bool
+    """Whether the vendor refuses the first form of the request, and takes the second."""
+
+
+_recorded: dict[tuple[str, str], Recorded | None] = {}
+
+
+def hook_of(row: Row, simulator: Any) -> Any:
+    """Return a hook with its own client."""
+    connection = simulator.connection(row.vendor)
+    extra = {**connection["extra"], **row.extra, "timeout_read": READ_SECONDS}
+    os.environ[f"AIRFLOW_CONN_{row.vendor.upper()}_DEFAULT"] = json.dumps({**connection, "extra": extra})
+    base.forget_clients()
+    return import_from(_HOOKS[row.vendor])()
+
+
+def arguments_of(row: Row, hook: Any, folder: Path, simulator: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Prepare a call at the vendor, and return its arguments."""
+    simulator.state.set_transition("kyivstar_open_telecom.promo", "after_seconds", 3600)
+    folder.mkdir(parents=True, exist_ok=True)
+    return row.prepare(hook, folder)
+
+
+def recorded(row: Row, simulator: Any, preset: Any, seed: int, folder: Path) -> Recorded | None:
+    """Return what a call does under a reading of the documents; None if it cannot succeed under it."""
+    key = str(row), f"{preset} {seed if preset == 'random' else ''}"
+    if key not in _recorded:
+        simulator.reset(seed=seed, preset=preset)
+        hook = hook_of(row, simulator)
+        try:
+            args, kwargs = arguments_of(row, hook, folder, simulator)
+            before, answers = len(simulator.state.ledger.effects), list[Any]()
+            transport = hook._client().sync_transport._transport
+            send = transport.send
+            transport.send = lambda request: answers.append(send(request)) or answers[-1]
+            getattr(hook, row.method)(*args, **kwargs)
+            effects = simulator.state.ledger.effects[before:]
+            kinds = Counter(one.kind for one in effects if one.kind not in _TOKENS)
+            good = Answer(body=getattr(answers[-1], "body", b"") or b"")
+            _recorded[key] = Recorded(good, kinds, len(answers) > 1)
+        except TelecomError:
+            _recorded[key] = None
+    return _recorded[key]
+
+
+class Intents:
+    """The intents of a call: so many effects of each kind. The first of one more is the first again."""
+
+    def __init__(self, expected: Counter[str]) -> None:
+        self._expected, self._seen = expected, Counter[str]()
+        self.names = [f"{kind} {place}" for kind, count in sorted(expected.items()) for place in range(count)]
+
+    def of(self, effect: Any) -> list[str]:
+        """Return the intent of an effect."""
+        if effect.kind not in self._expected:
+            return []
+        place = self._seen[effect.kind] % self._expected[effect.kind]
+        self._seen[effect.kind] += 1
+        return [f"{effect.kind} {place}"]
+
+
+def call(order: dict[str, Any]) -> None:
+    """Make one call in a child."""
+    prepare(order)
+    row = next(row for row in rows() if str(row) == order["row"])
+    args, kwargs = pickle.loads(base64.b64decode(order["arguments"]))
+    getattr(import_from(_HOOKS[row.vendor])(), row.method)(*args, **kwargs)
+
+
+@cache
+def _rows() -> tuple[Row, ...]:
+    """Return all endpoints; those that cost money are played more often."""
+    weights = {"X": 4, "K": 2, "S": 2, "D": 2}
+    return tuple(row for row in rows() for _ in range(weights.get(row.cls, 1)))
+
+
+def calls(round_: Round) -> Figures:
+    """Play one plan with a call of a hook."""
+    dice, simulator = round_.dice, round_.simulator
+    row, preset, seed = dice.choice(_rows()), dice.choice(PRESETS), dice.randrange(5)
+    found = recorded(row, simulator, preset, seed, round_.folder / "recorded")
+    if found is None:
+        return {"plans": 1, "impossible": 1}
+    simulator.reset(seed=seed, preset=preset)
+    hook = hook_of(row, simulator)
+    args, kwargs = arguments_of(row, hook, round_.folder / "call", simulator)
+    round_.history.ledger_was_reset()
+    round_.history.effects(simulator, lambda effect: [])  # of the preparation
+    is_download = any(isinstance(arg, Path) for arg in args)
+    is_plain = not (is_download or found.is_refused_first)
+    lies = drawn_faults(round_, row.vendor, row.pattern, found.good if is_plain else None)
+    intents = Intents(found.effects if row.cls in GUARANTEES else Counter())
+    operation = round_.history.invoke(intents.names, "resend" if lies else GUARANTEES.get(row.cls, "resend"))
+    is_killed, stored = dice.random() < 0.25, _stored(args, kwargs)
+    if is_killed and stored is not None:
+        order = {
+            "row": str(row),
+            "arguments": stored,
+            "environment": {
+                name: text for name, text in os.environ.items() if name.startswith("AIRFLOW_CONN")
+            },
+        }
+        ended = round_.run("tests.chaos.plans:call", order, Kill.drawn(dice, 8, 600, seconds=0.1))
+        round_.history.effects(simulator, intents.of)
+        if ended.killed:
+            round_.history.killed(operation)
+        error: Any = ended.error
+        kinds = set(error["kinds"]) if error else set()
+        is_unknown = error is not None and error["outcome_unknown"]
+    else:
+        ended = None
+        error, waits = _in_this_process(hook, row, args, kwargs, is_async=dice.random() < 0.5)
+        round_.history.effects(simulator, intents.of)
+        kinds = {kind.__name__ for kind in type(error).__mro__} if error else set()
+        is_unknown = error is not None and (error.outcome_unknown or error.partial)
+        round_.expect(all(0 <= wait <= MAX_WAIT for wait in waits), f"{row}: waits {waits}")
+    round_.expect(error is None or "TelecomError" in kinds, f"{row}: a raw exception: {error!r}")
+    round_.expect("TelecomInputError" not in kinds, f"{row}: {error!r}")
+    said: Outcome = "unknown" if is_unknown or lies else "fail" if error else "ok"
+    if ended is not None and ended.killed:
+        operation, said = round_.history.invoke(intents.names, "resend" if lies else "fail"), "unknown"
+    round_.history.complete(operation, said, f"{row}: {error!r}")
+    return {"plans": 1, f"{said}_calls": 1}
+
+
+def _stored(*arguments: Any) -> str | None:
+    """Return arguments as text for a child; None if one is a secret, which leaves no process."""
+    try:
+        return base64.b64encode(pickle.dumps(arguments)).decode()
+    except TypeError:
+        return None
+
+
+def _in_this_process(
+    hook: Any, row: Row, args: Any, kwargs: Any, is_async: bool
+) -> tuple[TelecomError | None, list[float]]:
+    """Make the call; return its error, and the waits that it asked for, which take no time."""
+    method, client, waits, late = getattr(hook, row.method), hook._client(), list[float](), [0.0]
+    client.account.limits.clock = lambda: time.monotonic() + late[0]
+
+    def sleep(seconds: float) -> None:
+        waits.append(seconds)
+        late[0] += seconds
+
+    async def asleep(seconds: float) -> None:
+        sleep(seconds)
+
+    async def run() -> None:
+        client.async_transport()._sleep = asleep
+        try:
+            await hook.aio(method, *args, **kwargs)
+        finally:
+            await hook.aclose()
+
+    client.sync_transport._sleep = sleep
+    try:
+        asyncio.run(run()) if is_async else method(*args, **kwargs)
+    except TelecomError as error:
+        return error, waits
+    finally:
+        client.sync_transport.close()
+    return None, waits
+
+
+# Tasks.
+
+
+@dataclass(frozen=True)
+class Task:
+    """A task with an effect: `wanted` effects of a kind."""
+
+    operator: str
+    vendor: str
+    kind: str
+    arguments: dict[str, Any]
+    guarantee: Guarantee | None = None
+    """None: the task has `on_unknown`, which is drawn."""
+    wanted: int = 1
+    extra: dict[str, Any] = field(default_factory=dict)
+    may_repeat: bool = False
+    """Whether a repetition sets the same state again."""
+
+
+A, B = numbers(2)
+_OPERATORS = "airflow_provider_telecom.operators"
+_NOVA = f"{_OPERATORS}.novaconnect.NovaConnect"
+_V1 = {"api_version": "v1"}
+TASKS: dict[str, Task] = {
+    "kyivstar sms": Task(
+        f"{_OPERATORS}.kyivstar_open_telecom.KyivstarSendSmsOperator",
+        "kyivstar_open_telecom",
+        "sms",
+        {"msisdn": A, "text": "Hi"},
+    ),
+    "kyivstar viber": Task(
+        f"{_OPERATORS}.kyivstar_open_telecom.KyivstarSendViberOperator",
+        "kyivstar_open_telecom",
+        "viber_transaction",
+        {"msisdn": A, "text": "Hi", "kind": "transaction"},
+    ),
+    "kyivstar batch": Task(
+        f"{_OPERATORS}.kyivstar_open_telecom.KyivstarSendBulkSmsOperator",
+        "kyivstar_open_telecom",
+        "sms",
+        {"recipients": [A, B], "text": "Hi"},
+        wanted=2,
+        extra=_V1,
+    ),
+    "kyivstar promo": Task(
+        f"{_OPERATORS}.kyivstar_open_telecom.KyivstarCreatePromoOperator",
+        "kyivstar_open_telecom",
+        "promo_started",
+        {"recipients": [A, B], "text": "Hi", "start": True},
+        "key",
+    ),
+    "fmc call": Task(
+        f"{_OPERATORS}.kyivstar_fmc.KyivstarFmcOriginateCallOperator",
+        "kyivstar_fmc",
+        "call",
+        {"called_number": A, "calling_number": B},
+    ),
+    "sunsim callback": Task(
+        f"{_OPERATORS}.sunsim.SunSimCreateCallbackOperator",
+        "sunsim",
+        "callback",
+        {"phone_to": A, "phone_from": "79000000001"},
+    ),
+    "ketchup sms": Task(
+        f"{_OPERATORS}.ketchup_loyalty.KetchUpSendSmsOperator",
+        "ketchup_loyalty",
+        "sms",
+        {"msisdn": A, "text": "Hi"},
+        "key",
+    ),
+    "ketchup hlr": Task(
+        f"{_OPERATORS}.ketchup_loyalty.KetchUpHlrLookupOperator",
+        "ketchup_loyalty",
+        "hlr",
+        {"msisdns": [A, B]},
+        "key",
+        wanted=2,
+    ),
+    "ketchup viber": Task(
+        f"{_OPERATORS}.ketchup_loyalty.KetchUpSendViberOperator",
+        "ketchup_loyalty",
+        "viber",
+        {"recipients": [A], "text": "Hi"},
+        extra={"viber_sender": "Shop"},
+    ),
+    "ping": Task(f"{_NOVA}PingSimsOperator", "novaconnect", "ping", {"sim_ids": [1001, 1002]}, wanted=2),
+    "tariff": Task(
+        f"{_NOVA}SetTariffOperator",
+        "novaconnect",
+        "tariff",
+        {"sim_ids": [1001], "package_kb": 20480, "auto_package": True, "confirm": True},
+        "fail",
+    ),
+    "block": Task(
+        f"{_NOVA}BlockSimsOperator", "novaconnect", "block", {"sim_ids": [1001]}, "key", may_repeat=True
+    ),
+    "group": Task(f"{_NOVA}CreateGroupOperator", "novaconnect", "group_created", {"name": "Vans"}, "fail"),
+    "user": Task(
+        f"{_NOVA}CreateUserOperator",
+        "novaconnect",
+        "user_created",
+        {"first_name": "A", "last_name": "B", "email_address": "a@example.com", "phone": A, "send": True},
+    ),
+}
+
+
+def tasks(round_: Round) -> Figures:
+    """Play one plan with a task, until it has ended as Airflow would let it end."""
+    dice = round_.dice
+    name = dice.choice(sorted(TASKS))
+    task = TASKS[name]
+    simulator = round_.fresh(dice.choice(PRESETS))
+    policy: Guarantee = task.guarantee or dice.choice(POLICIES[1:])
+    arguments: dict[str, Any] = {"task_id": "send", **task.arguments}
+    if task.guarantee is None:
+        arguments["on_unknown"] = policy
+    intents = Intents(Counter({task.kind: task.wanted}))
+    drawn_faults(round_, task.vendor, "", None)
+    kills = Kills(round_, 1, 40, 2500)
+    order = {
+        "operator": task.operator,
+        "store": str(round_.folder / "store"),
+        "environment": round_.environment(**{task.vendor: task.extra}),
+    }
+    promise: Guarantee = "resend" if task.may_repeat else policy
+    tries_left = MOST_TRIES
+    while tries_left:
+        tries_left -= 1
+        operation = round_.history.invoke(intents.names, promise)
+        kill = kills.next() if dice.random() < 0.7 else Kill()
+        ended = round_.run("tests.chaos.tries:operator", {**order, "arguments": arguments}, kill)
+        round_.history.effects(simulator, intents.of)
+        if ended.killed:
+            round_.history.killed(operation, f"SIGKILL at {kill}")
+        elif ended.error is None:
+            round_.history.complete(operation, _said(ended.result), name)
+            return {"plans": 1}
+        elif ended.is_a("OutcomeUnknownError"):
+            round_.history.complete(operation, "unknown", f"{name}: {ended.error['text']}")
+            if "on_unknown" not in arguments or dice.random() < 0.5:
+                return {"plans": 1, "reported": 1}
+            there = len(simulator.state.ledger.of(task.vendor, task.kind))
+            arguments = {**arguments, "on_unknown": "assume_sent" if there else "resend"}
+            simulator.state.faults.clear()
+        else:
+            round_.expect(ended.is_a("TelecomError"), f"{name}: a raw exception: {ended.error}")
+            round_.history.complete(operation, "again", f"{name}: {ended.error['text']}")
+            if not ended.error["retries"]:
+                simulator.state.faults.clear()
+    raise AssertionError(f"{name}: {MOST_TRIES} tries, and it has not ended: {_error(ended)}")
+
+
+def _said(result: Any) -> Outcome:
+    """Return what an XCom says: done, or that nobody knows."""
+    if isinstance(result, dict) and (result.get("assumed_sent") or result.get("unknown")):
+        return "unknown"
+    return "ok"
+
+
+def _error(ended: Ended) -> str:
+    return str(ended.error or ended.result)
+
+
+Play = Callable[[Round], Figures]
+SCENARIOS = (
+    Scenario("plans.calls", calls, "plans", 35_000),
+    Scenario(
+        "plans.tasks",
+        tasks,
+        "plans",
+        15_000,
+        mutants=("journal writes nothing", "unknown is stored as planned"),
+    ),
+)
