@@ -124,5 +124,33 @@ def reason_of(path: str, function: str, change: str) -> str:
     return _REASONS.get((path.removeprefix(f"{_PACKAGE}/"), function, change), "")
 
 
-_REASONS: dict[tuple[str, str, str], str] = {}
+_REASONS: dict[tuple[str, str, str], str] = {
+    (
+        "journal/journal.py",
+        "Journal.__init__",
+        "wait_until_ready: Callable[[], object] = lambda: None, -> "
+        "wait_until_ready: Callable[[], object] = lambda: 0,",
+    ): "nobody reads what it returns",
+    (
+        "journal/claims.py",
+        "valid_claims",
+        "if claim and (claim.reservation not in found or found[claim.reservation].number < claim.number): -> "
+        "if claim and (claim.reservation not in found or found[claim.reservation].number <= claim.number):",
+    ): "no two claims of a reservation have the same number",
+    (
+        "journal/idempotency_keys.py",
+        "",
+        "_AT_ONCE = 500 -> _AT_ONCE = 501",
+    ): "the keys do not depend on how many are calculated at once",
+    (
+        "journal/checkpoint.py",
+        "",
+        "_HASHED_AT_ONCE = 1_000 -> _HASHED_AT_ONCE = 1001",
+    ): "the hash does not depend on how many keys are hashed at once",
+    (
+        "journal/checkpoint.py",
+        "",
+        "_MAX_BLOCK = 20_000 -> _MAX_BLOCK = 20001",
+    ): "the bound may be any number of this size",
+}
 """Mutants that no test can kill, or that no test should: file, function and change, and why."""

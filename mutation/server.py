@@ -217,21 +217,25 @@ class _Judge:
             calls.start()
             code = _run_tests(session, session.items, calls)
             calls.stop()
-            measured.write_text(json.dumps(sorted(calls.found, key=str)))
+            measured.write_text(json.dumps([self._module in sys.modules, sorted(calls.found, key=str)]))
             return code
 
         run = _fork(measure, self._folder, self._kept, None, None)
         if run.code != 0:
             shown = f"{run.failed}\n{run.output[-3000:]}"
             raise MutationError(f"{self._path}: its tests fail without a mutant: {shown}")
+        is_imported, found = json.loads(measured.read_text())
+        if not is_imported:
+            raise MutationError(f"{self._path}: none of its tests imports it: {', '.join(self._tests)}")
+        calls.start()
+        importlib.import_module(self._module)  # some modules are imported by the functions that need them
+        calls.stop()
         callers: dict[Place, set[str | None]] = {}
-        for line, name, test in json.loads(measured.read_text()):
+        for line, name, test in [*found, *calls.found]:
             callers.setdefault((line, name), set()).add(test)
         self._baseline = Baseline(run.cpu, run.wall, callers)
         tell(baseline=[run.cpu, run.wall])
         tell(imported=list(sys.modules))
-        if self._module not in sys.modules:
-            raise MutationError(f"{self._path}: none of its tests imports it: {', '.join(self._tests)}")
         functions = _functions_of(str(self._root / self._path))
         gc.collect()
         gc.freeze()

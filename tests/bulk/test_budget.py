@@ -18,7 +18,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_telecom.bulk.budget import shown
-from airflow_provider_telecom.bulk.budget_store import Reservation, read_claim, valid_claims
+from airflow_provider_telecom.bulk.budget_store import (
+    _MAX_ROUNDS,
+    _PAUSE,
+    Reservation,
+    budget_facts,
+    read_claim,
+    settle_and_log,
+    valid_claims,
+)
 from airflow_provider_telecom.calls.errors import TelecomInputError, TelecomNotSentError
 from airflow_provider_telecom.campaigns import Budget
 from airflow_provider_telecom.journal.journal import Journal
@@ -323,15 +331,73 @@ def test_very_small_amounts_are_exact(variables: Variables, small: str) -> None:
     assert claimed(variables) == Decimal("0.000000001")
 
 
+def test_who_was_refused_for_the_day_has_reserved_nothing(variables: Variables) -> None:
+    """Neither for the day, nor in the journal of its task."""
+    budget = Budget("m", "EUR", per_task="10", per_day="10")
+    spend(Task("a", budget), "4")
+    task = Task("b", budget)
+    with pytest.raises(TelecomInputError, match="has 6 EUR left of per_day 10 EUR"):
+        spend(task, "7")
+    assert not task.pauses
+    assert not task.begin().is_open
+    assert not task.begin().held
+    again = task.begin("again")
+    again.reserve(Decimal(0), Decimal(6))
+    assert claimed(variables) == 10
+
+
+def test_who_asks_beside_others_gives_up_at_last(variables: Variables) -> None:
+    """Each time another one is asking; with it the cap would not do."""
+    budget = Budget("m", "EUR", per_day="10")
+    spend(Task("a", budget), "7")
+    (asking,) = [key for key in variables.values if (claim := read_claim(key)) and claim.state == "a"]
+    variables.values = {asking: variables.values[asking]}
+    task = Task("b", budget)
+    with pytest.raises(TelecomInputError, match="per_day"):
+        spend(task, "7")
+    assert len(task.pauses) == _MAX_ROUNDS - 1
+    assert all(0 <= pause <= 2 * _PAUSE for pause in task.pauses)
+    assert spend(task, "3").held == 3
+    assert len(task.pauses) == _MAX_ROUNDS - 1
+
+
+@pytest.mark.parametrize(("cap", "left"), [("10", "6"), ("4", "0"), ("3.5", "0"), (None, None)])
+def test_what_a_preview_says_of_a_budget(variables: Variables, cap: str | None, left: str | None) -> None:
+    spent = Budget("m", "EUR", per_task="50", timezone="Europe/Kyiv")
+    spend(Task("a", spent), "4")
+    assert budget_facts(Budget("m", "EUR", "50", cap, timezone="Europe/Kyiv"), NOON) == {
+        "name": "m",
+        "currency": "EUR",
+        "timezone": "Europe/Kyiv",
+        "day": "2026-11-28",
+        "left": left,
+        "per_day": cap,
+        "per_task": "50",
+    }
+
+
+def test_after_a_send_the_budget_is_settled_and_old_days_are_deleted(
+    variables: Variables, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    task = Task("a", Budget("m", "EUR", per_day="10"))
+    task.now -= 125 * 86_400
+    spend(task, "1").settle(Decimal(1))
+    task.now = NOON
+    found = spend(Task("b", task.budget), "5")
+    settle_and_log(found, Decimal(3), doubt=Decimal(1))
+    assert claimed(variables) == 3
+    assert not found.is_open
+    assert "spent by all tasks" in caplog.text
+
+
 def test_who_asks_at_the_same_moment_asks_again(variables: Variables) -> None:
     """Both are refused at first; the one that comes back when the other has gone passes."""
     budget = Budget("m", "EUR", per_day="10")
     one, other = Task("a", budget), Task("b", budget)
     seen = spend(one, "7")
-    (asked,) = [key for key in variables.values if ".a" in key[-12:] or "a7" in key]
-    confirmed = [key for key in variables.values if key != asked]
-    for key in confirmed:
-        del variables.values[key]  # as if it had not confirmed it yet
+    (asked,) = [key for key in variables.values if (claim := read_claim(key)) and claim.state == "a"]
+    variables.values = {asked: variables.values[asked]}  # as if it had not confirmed it yet
     other.pauses = []
 
     def leave(seconds: float) -> None:
@@ -380,6 +446,7 @@ def test_keys_say_no_more_than_they_must(variables: Variables) -> None:
         claim = read_claim(key)
         assert claim
         assert claim.key == key
+        assert key.startswith("telecom_budget.m.EUR.2026-11-28")  # stored: an upgrade must find it
         assert "380670000201" not in key + value
     assert read_claim("telecom_budget.m.EUR.x") is None
     assert read_claim("something_else") is None
