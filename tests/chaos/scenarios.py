@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tests.chaos import (
     canaries,
+    clocks,
     journal_faults,
     kills,
     kyivstar_tokens,
@@ -23,6 +24,7 @@ _MODULES = (
     kyivstar_tokens,
     vendor_down,
     canaries,
+    clocks,
     receiver_faults,
     journal_faults,
 )
