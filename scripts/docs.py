@@ -41,6 +41,7 @@ API = {
     "Triggers": ["triggers.polling", "triggers.poll", "triggers.notices"],
     "Retry policy": ["tasks.retry"],
     "Links to consoles": ["links.consoles"],
+    "People on call": ["notifications.on_call", "notifications.on_call_plan"],
     "Simulator": ["simulator.server", "simulator.state", "simulator.pytest_plugin"],
 }
 """Titles and modules of the API reference, besides hooks and models."""

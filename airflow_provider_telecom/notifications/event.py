@@ -75,7 +75,7 @@ class Event:
 
         For an approval these are the pages where one answers: of the task, of the run, and of all Dags.
         `HITLOperator.generate_link_to_ui` leaves out the path of `base_url`, escapes nothing, and gives for a
-        mapped task the page of one that is not mapped.
+        mapped task a page without a task instance.
         """
         if not (base_url and self.dag_id and self.run_id):
             return []

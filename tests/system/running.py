@@ -154,6 +154,23 @@ class RunningAirflow:
         query = "select state from dag_run where dag_id = :dag_id and run_id = :run_id"
         return str(self.value(query, dag_id=dag_id, run_id=run_id))
 
+    def waits_for_a_person(self, dag_id: str, run_id: str, task_id: str, map_index: int = -1) -> bool:
+        """Return whether a task waits for an answer, and the scheduler has seen that its worker has ended.
+
+        Whoever answers before costs the task a try.
+        """
+        query = (
+            "select try_number from task_instance where dag_id = :dag_id and run_id = :run_id"
+            " and task_id = :task_id and map_index = :map_index and state = 'awaiting_input'"
+        )
+        found = self.value(query, dag_id=dag_id, run_id=run_id, task_id=task_id, map_index=map_index)
+        key = (
+            f"TaskInstanceKey(dag_id='{dag_id}', task_id='{task_id}', run_id='{run_id}', "
+            f"try_number={found}, map_index={map_index})"
+        )
+        seen = f"executor event with state success for task instance {key}"
+        return found is not None and seen in self.log("scheduler")
+
     def variable_text(self, key: str) -> str:
         """Return a Variable as the database holds it."""
         return str(self.value("select val from variable where key = :key", key=key))

@@ -88,8 +88,9 @@ def _approve(airflow: RunningAirflow) -> None:
         " where ti.state = 'awaiting_input' and responded_at is null and options::text like '%Approve%'"
     )
     for dag_id, task_id in airflow.rows(waiting):
-        path = f"/api/v2/dags/{dag_id}/dagRuns/once/taskInstances/{task_id}/-1/hitlDetails"
-        airflow.ask(path, {"chosen_options": ["Approve"], "params_input": {}}, method="PATCH")
+        if airflow.waits_for_a_person(dag_id, "once", task_id):
+            path = f"/api/v2/dags/{dag_id}/dagRuns/once/taskInstances/{task_id}/-1/hitlDetails"
+            airflow.ask(path, {"chosen_options": ["Approve"], "params_input": {}}, method="PATCH")
 
 
 def _states(airflow: RunningAirflow) -> Counter[str]:
