@@ -39,6 +39,7 @@ from mutation.mutants import Mutant
 
 _PLUGINS = (
     "pytest_mock",
+    "time_machine",
     "_hypothesis_pytestplugin",
     "airflow_provider_telecom.simulator.pytest_plugin",
     "airflow_provider_telecom.hooks.pytest_plugin",

@@ -15,6 +15,7 @@ import pytest
 
 from airflow_provider_telecom.calls.errors import TelecomInputError
 from airflow_provider_telecom.operators.kyivstar_open_telecom.rules import (
+    STATE_OF_ANSWER,
     AllOf,
     AnyOf,
     Device,
@@ -208,6 +209,15 @@ def test_what_was_not_asked_is_unknown() -> None:
     assert ruling.state({}) is ruling.state({"a": State.SAFE}) is State.UNKNOWN
 
 
+def test_what_follows_from_each_answer() -> None:
+    """Money is paid only if every check that matters was answered, and well."""
+    assert STATE_OF_ANSWER == {"no": State.SAFE, "unknown": State.UNKNOWN, "yes": State.SUSPICIOUS}
+    ruling = Ruling(LEAVES["a"])
+    decisions = {answer: ruling.decision({"a": state}) for answer, state in STATE_OF_ANSWER.items()}
+    assert decisions == {"no": "pay", "unknown": "review", "yes": "refuse"}
+    assert ruling.decision({}) == "review"
+
+
 def test_weights_are_added_as_decimals() -> None:
     weights = {LEAVES["a"]: 0.1, LEAVES["b"]: 0.2, LEAVES["c"]: 0.3}
     ruling = Ruling(Weights(weights, refuse_at=0.3))
@@ -239,7 +249,7 @@ def test_an_imei_is_not_shown() -> None:
         (lambda: Ruling(AllOf(SimChanged(hours=1), SimChanged(hours=2))), "sim_changed occurs twice"),
         (lambda: Ruling(LEAVES["a"], {"b": 1}), "prices: b is not one of the checks a"),
         (lambda: Ruling(LEAVES["a"], {"a": -1}), "prices: must be a number above 0"),
-        (lambda: Weights({}, refuse_at=1), "weights"),
+        (lambda: Weights({}, refuse_at=1), "weights: must be rules with their weights"),
         (lambda: Weights({LEAVES["a"]: 0}, refuse_at=1), "weights: must be a number above 0"),
         (lambda: Weights({LEAVES["a"]: True}, refuse_at=1), "weights: must be a number above 0"),
         (lambda: Weights({LEAVES["a"]: 1}, refuse_at=2), "refuse_at: is more than the sum"),
