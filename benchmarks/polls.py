@@ -84,8 +84,10 @@ class _Server(asyncio.Protocol):
 
     def _answer(self, path: bytes) -> None:
         status = 200
-        if path == b"/_paths":
+        if path in (b"/_paths", b"/_forget"):
             body = json.dumps([sum(self.paths.values()), len(self.paths)]).encode()
+            if path == b"/_forget":
+                self.paths.clear()
         else:
             self.paths[path] += 1
             status = 404 if path.startswith(b"/missing/") else 200  # HttpSensorTrigger waits while it is 404
@@ -188,13 +190,13 @@ async def bare(url: str, certificate: Path) -> AsyncIterator[Run]:
         yield wait
 
 
-async def counts(url: str) -> tuple[int, int]:
-    """Return how many requests the server had, and to how many paths."""
+async def counts(url: str, path: str = "/_paths") -> tuple[int, int]:
+    """Return how many requests the server had, and to how many paths; with `/_forget` it begins anew."""
     import aiohttp
 
     async with (
         aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=False)) as session,
-        session.get(f"{url}/_paths") as response,
+        session.get(f"{url}{path}") as response,
     ):
         requests, paths = await response.json()
     return requests, paths
@@ -202,7 +204,8 @@ async def counts(url: str) -> tuple[int, int]:
 
 async def waiting(url: str, run: Run, waiters: int, interval: float, seconds: float) -> Sample:
     """Let so many wait; return the requests, CPU time, memory of each, and how late the event loop was."""
-    idle, (_, paths) = idle_megabytes(), await counts(url)
+    await counts(url, "/_forget")
+    idle = idle_megabytes()
     tasks = [asyncio.create_task(run(number, interval)) for number in range(waiters)]
     deadline = time.monotonic() + START_SECONDS
     started = False
@@ -210,7 +213,7 @@ async def waiting(url: str, run: Run, waiters: int, interval: float, seconds: fl
         # Until all have polled once. The server does not see each waiter of a shared call.
         await asyncio.sleep((2.4 if is_shared(run) else 1.2) * interval)
         _, seen = await counts(url)
-        started = is_shared(run) or seen - paths >= waiters
+        started = is_shared(run) or seen >= waiters
         if ended := [task for task in tasks if task.done()]:
             raise AssertionError(ended[0].exception())
         require(time.monotonic() < deadline, f"{waiters} waiters did not all poll in {START_SECONDS} s")
@@ -222,7 +225,7 @@ async def waiting(url: str, run: Run, waiters: int, interval: float, seconds: fl
         late.append(time.monotonic() - began - 0.01)
     cpu, wall = time.process_time() - cpu, time.monotonic() - wall
     memory = megabytes("VmRSS") - idle
-    polls = (await counts(url))[0] - before - 1
+    polls = (await counts(url))[0] - before
     for task in tasks:
         task.cancel()
     for ended in await asyncio.gather(*tasks, return_exceptions=True):

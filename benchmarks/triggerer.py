@@ -135,7 +135,7 @@ class Triggerer:
         polls, cpu, blocked, start = self.polls(), self.cpu(), self.blocked(), time.monotonic()
         time.sleep(seconds)
         wall = time.monotonic() - start
-        polls = self.polls() - polls - 1
+        polls = self.polls() - polls
         require(
             polls > 0.5 * waiters * wall / INTERVAL / 1.1,
             f"{sort}: {polls} polls in {wall:.0f} s; {self.airflow.logs()}",

@@ -204,3 +204,14 @@ def test_waiters_of_a_task_share_a_call(words: list[str]) -> None:
     calls, *_ = lines_of("polls.py", "shared", *words)
     assert calls["waiters"] == 100 * calls["tasks"]
     assert 0 < calls["ours"] <= calls["tasks"] * 4 / 3  # one more in three intervals
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_all_contenders_poll(scheme: str) -> None:
+    pytest.importorskip("airflow.providers.http")
+    figures = {one["name"]: one for one in lines_of("polls.py", f"{scheme}_200", "--quick")}
+    assert set(figures) == {
+        f"polls.{scheme}.200.{what}" for what in ("cpu", "cpu_of_http", "late", "late_worst", "memory")
+    }
+    assert figures[f"polls.{scheme}.200.cpu"]["ratio"] < 10
