@@ -160,8 +160,7 @@ def add_sessions(dataset: Any, source: Path) -> None:
         for line in file:
             records = read_success(Response(200, {}, line)).items(list[Record])
             for key, content in _record_hashes(records, ("sid",)):
-                if seen.get(key) is None:
-                    seen.add(key, content)
+                seen.setdefault(key, content)
             load.add(records, counts)
     load.add_held(counts)
 

@@ -118,4 +118,5 @@ def decimal_text(value: Decimal) -> str:
     """Return a decimal without an exponent, unless it would have hundreds of digits."""
     if not isinstance(value, Decimal):
         raise TypeError(f"a {type(value).__name__} in a record")
-    return f"{value:f}" if abs(value.adjusted()) < _READABLE else str(value)
+    text = str(value)
+    return f"{value:f}" if "E" in text and abs(value.adjusted()) < _READABLE else text

@@ -149,20 +149,17 @@ class _HashTable:
     def __len__(self) -> int:
         return self._count
 
-    def add(self, key: bytes, content: bytes) -> None:
-        self._buckets.setdefault(_bucket(key), bytearray()).extend(key + content)
-        self._count += 1
-
-    def get(self, key: bytes) -> bytes | None:
-        bucket = self._buckets.get(_bucket(key), b"")
+    def setdefault(self, key: bytes, content: bytes) -> bytes | None:
+        """Return the content of a key. Of a new key return None, and add it."""
+        bucket = self._buckets.setdefault(int.from_bytes(key[:4], "big") % _BUCKETS, bytearray())
         place = bucket.find(key)
         while place % (2 * _HASH_BYTES) and place > 0:  # found across two entries, not as a key
             place = bucket.find(key, place + 1)
-        return bytes(bucket[place + _HASH_BYTES : place + 2 * _HASH_BYTES]) if place >= 0 else None
-
-
-def _bucket(key: bytes) -> int:
-    return int.from_bytes(key[:4], "big") % _BUCKETS
+        if place >= 0:
+            return bytes(bucket[place + _HASH_BYTES : place + 2 * _HASH_BYTES])
+        bucket += key + content
+        self._count += 1
+        return None
 
 
 @dataclass
@@ -204,9 +201,7 @@ class _Reading(Generic[T]):
         return page.next_page if self.duplicate_pages == 1 else None
 
     def _is_new(self, key: bytes, content: bytes) -> bool:
-        known = self.seen.get(key)
-        if known is None:
-            self.seen.add(key, content)
+        known = self.seen.setdefault(key, content)
         self.moved = self.moved or known not in (None, content)
         return known is None
 
