@@ -125,9 +125,9 @@ def test_a_person_ends_it_in_the_browser_and_nobody_is_called(
     run_id = new_incident(airflow, set(), "patient")
     with browser(tmp_path) as page:
         page.open(f"{airflow.url}/dags/patient/required_actions")  # the link in the messages of steps
-        page.click(SUBJECT)
         page.wait_for("document.body.innerText.includes('third failed in run answered')")
         page.screenshot(tmp_path / "question.png")
+        assert SUBJECT in page.evaluate("document.body.innerText")
         page.click("Acknowledge")
         assert ended(airflow, run_id, "patient") == "success", airflow.task_logs("patient")[-3000:]
     found = outcome(airflow, run_id, "patient")
