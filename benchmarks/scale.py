@@ -201,15 +201,22 @@ def in_words(need: Need, costs: Costs) -> list[str]:
 
 def needs(costs: Costs) -> str:
     """Return the table of what the loads need."""
-    loads = [
-        *(messages(costs, 10**power, webhooks=False) for power in (6, 7, 8)),
-        *(messages(costs, 10**power, webhooks=True) for power in (6, 7, 8)),
-        single_tasks(costs, 1_000_000),
-        *(sensors(costs, 100_000, shared=shared) for shared in (False, True)),
+    loads: list[tuple[Callable[..., Need], int, dict[str, bool]]] = [
+        *((messages, 10**power, {"webhooks": False}) for power in (6, 7, 8)),
+        *((messages, 10**power, {"webhooks": True}) for power in (6, 7, 8)),
+        (single_tasks, 10**6, {}),
+        *((sensors, 100_000, {"shared": shared}) for shared in (False, True)),
     ]
     titles = ["load", "workers", "api-server processes", "triggerers", "rows written a second"]
     titles += ["connections at most", "short first"]
-    return markdown(titles, [in_words(need, costs) for need in loads])
+    rows, missing = [], set()
+    for need_of, count, words in loads:
+        try:
+            rows.append(in_words(need_of(costs, count, **words), costs))
+        except MissingFigureError as error:
+            missing.add(str(error.args[0]))
+    notes = [f"Some loads are not calculated: {reason}." for reason in sorted(missing)]
+    return "\n\n".join([*([markdown(titles, rows)] if rows else []), *notes])
 
 
 def fleet(costs: Costs) -> str:
@@ -233,7 +240,11 @@ def units(costs: Costs) -> str:
     """Return the table of unit costs."""
     rows = []
     for name, unit in UNITS.items():
-        value = getattr(costs, name)
+        try:
+            value = getattr(costs, name)
+        except MissingFigureError:
+            rows.append([unit.title, "not measured yet", f"`{unit.figure}`"])
+            continue
         is_time = unit.scale != 1 and not name.endswith("_mb")
         shown = duration(value) if is_time else f"{value:,.3g}"
         rows.append([unit.title, shown, f"`{unit.figure}`"])

@@ -80,6 +80,7 @@ def table(name: str, figures: list[Row]) -> str:
 def machines(figures: list[Row]) -> list[str]:
     """Return a line about each machine and day."""
     loads: dict[str, list[float]] = {}
+    cores = min((row["machine"]["cores"] for row in figures if row.get("machine")), default=1)
     for row in figures:
         if machine := row.get("machine"):
             memory = f", {machine['memory_gb']} GB" if "memory_gb" in machine else ""
@@ -89,7 +90,8 @@ def machines(figures: list[Row]) -> list[str]:
             )
             loads.setdefault(text, []).append(machine.get("load", 0.0))
     return [
-        f"Measured on {text}; load of the machine at the start {spread(found)}."
+        f"Measured on {text}; load of the machine at the start {spread(found)}"
+        + (" (busy with other work: preliminary)." if max(found) > cores else ".")
         for text, found in loads.items()
     ]
 

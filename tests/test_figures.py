@@ -79,7 +79,9 @@ def test_the_model_of_large_deployments(tables: Any, tmp_path: Path) -> None:
     for name in model.TABLES:
         assert "not" not in model.table(name, tmp_path).lower().replace("not measured yet", "")
     (tmp_path / "all.jsonl").write_text(json.dumps(lines[0]) + "\n")
-    assert "Not calculated yet: sends.personal_sms.simulator" in model.table("units", tmp_path)
+    assert "| not measured yet | `sends.personal_sms.simulator` |" in model.table("units", tmp_path)
+    assert "not calculated: polls.https.2000.cpu has not been measured" in model.table("needs", tmp_path)
+    assert "Not calculated yet: fleet.plan has not been measured" in model.table("fleet", tmp_path)
 
 
 def test_figures_that_are_not_measured_yet(tables: Any, tmp_path: Path) -> None:
