@@ -37,7 +37,7 @@ from measuring import (
 from measuring import server as server_process
 
 POLLS_A_SECOND = 500
-SECONDS, START_SECONDS = 4.0, 120.0
+SECONDS, START_SECONDS = 3.0, 300.0
 KEY = "not-a-real-key-0000"
 HOOK = "airflow_provider_telecom.hooks.ketchup_loyalty.KetchUpHook"
 CHECKS = "airflow_provider_telecom.vendors.ketchup_loyalty.status"

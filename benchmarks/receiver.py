@@ -139,7 +139,7 @@ def receiver(database: str, workers: int, quick: bool) -> list[Figure]:
     """Post accepted and refused webhooks in turn."""
     from tests.system.services import running_postgres
 
-    count = 600 if quick else 6_000
+    count = 600 if quick else 4_000
     starts = iter(range(1_000_000, 100_000_000, 1_000_000))
     with ExitStack() as stack:
         is_sqlite = database == "sqlite"
