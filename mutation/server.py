@@ -368,7 +368,8 @@ class _Plugin:
         """Write down the first failure, for `_Run.failed`."""
         if report.failed:
             Path(os.environ["MUTATION_FAILED"]).write_text(report.nodeid)
-            print(f"\n{report.nodeid}\n{report.longreprtext}")
+            text = f"\n{report.nodeid}\n{report.longreprtext}\n"
+            os.write(1, text.encode(errors="backslashreplace"))
 
 
 class _MutantFinder(importlib.abc.MetaPathFinder, importlib.machinery.SourceFileLoader):

@@ -21,7 +21,7 @@ from airflow_provider_telecom.auth.query_token import QueryToken
 from airflow_provider_telecom.calls.errors import TelecomRejectedError
 from airflow_provider_telecom.calls.limits import AccountLimits
 from airflow_provider_telecom.calls.privacy import Secret
-from airflow_provider_telecom.calls.redaction import redact
+from airflow_provider_telecom.calls.redaction import redact, redact_reference
 from airflow_provider_telecom.calls.request import Idempotency, Json, Request, Response
 from airflow_provider_telecom.calls.retry import send_with_retry
 from tests.by_hand import drive
@@ -195,3 +195,31 @@ def refusing(text: str, code: str) -> Callable[[Response], Any]:
         raise TelecomRejectedError(text, code=code, status=400)
 
     return read
+
+
+def test_a_long_value_leaves_nothing_beside_a_short_one() -> None:
+    """What is left of the longer one, without the shorter one, may say enough."""
+    body = Json({"sender": "Anna", "text": "Anna owes Boris 5", "alpha": "zzzz", "beta": "Anna owes"})
+    request = Request("POST", "/x", Idempotency.NONE, body=body)
+    assert redact("refused: Anna owes Boris 5", request) == "refused: ***"
+    assert redact("refused: Anna owes Anna zzzz zzz", request) == "refused: *** *** *** zzz"
+
+
+@pytest.mark.parametrize(
+    ("sent", "reference", "shown"),
+    [
+        ("380670000201", "ref-670000201-a", None),  # the number in its national form
+        ("380670000201", "ref-67000020-abc", "ref-67000020-abc"),
+        ("secret-order", "x-secret-order-y", None),
+        ("12345", "ref-12345-a", "ref-12345-a"),  # too short to tell
+        ("123456", "ref-123456-a", None),
+        ("other", "a" * 7, None),
+        ("other", "a" * 8, "a" * 8),
+        ("other", "a" * 128, "a" * 128),
+        ("other", "a" * 129, None),
+        ("other", "with space", None),
+    ],
+)
+def test_a_reference_says_nothing_that_was_sent(sent: str, reference: str, shown: str | None) -> None:
+    request = Request("POST", "/x", Idempotency.NONE, ids={"id": sent})
+    assert redact_reference(reference, request) == shown

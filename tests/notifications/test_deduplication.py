@@ -135,10 +135,16 @@ def test_a_callback_of_a_deadline_in_an_executor_writes_no_variable(
 
 
 @pytest.mark.parametrize(
-    "text", ["", "nonsense", "[]", "3", '{"told": 1}', '{"told": {"a": "b"}}', "[" * 9999]
+    "text",
+    ["", "nonsense", "[]", "3", '{"told": 1}', '{"told": {"a": "b"}}', '{"told": {"a": null}}', "[" * 9999],
 )
 def test_a_variable_that_somebody_has_spoilt_is_taken_for_an_empty_one(text: str) -> None:
     assert RecipientRecord.parse(text) == RecipientRecord()
+
+
+def test_a_record_may_have_one_part_only() -> None:
+    assert RecipientRecord.parse('{"told": {"a": 5}}') == RecipientRecord({"a": 5}, {})
+    assert RecipientRecord.parse('{"withheld": {"a": 5}}') == RecipientRecord({}, {"a": 5})
 
 
 def test_what_is_old_is_forgotten() -> None:
