@@ -10,6 +10,7 @@ from tests.chaos import (
     kyivstar_tokens,
     ladder,
     plans,
+    rate_faults,
     receiver_faults,
     sunsim_tokens,
     vendor_down,
@@ -27,6 +28,7 @@ _MODULES = (
     clocks,
     receiver_faults,
     journal_faults,
+    rate_faults,
 )
 
 SCENARIOS: dict[str, Scenario] = {each.name: each for module in _MODULES for each in module.SCENARIOS}

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.chaos.disturbed_postgres import KINDS, disturbed_postgres
 from tests.chaos.journal_faults import run_disturbed
+from tests.chaos.rate_faults import send_while_disturbed, violations
 from tests.chaos.receiver_faults import receive
 from tests.system.receiver_load import Found, Sent, find_problems, message_lives
+from tests.system.test_rate_limit import Run
 
 pytestmark = [pytest.mark.system, pytest.mark.xdist_group("airflow")]
 
@@ -28,6 +31,20 @@ def test_the_journal_and_the_budget_lose_nothing(tmp_path: Path) -> None:
     assert problems == []
     assert figures["done"] > 0
     assert set(KINDS) <= set(postgres.done)
+
+
+@pytest.mark.parametrize("kind", ["redis", "postgresql"])
+def test_the_rate_limit_holds(kind: str, telecom_simulator: Any) -> None:
+    run, done = send_while_disturbed(telecom_simulator, kind, seed=1)
+    assert violations(run) == []
+    assert done >= 3
+
+
+def test_a_rate_that_is_exceeded_is_found() -> None:
+    turns = [[place / 1000 for place in range(100)]]
+    run = Run(turns, [], [], 0.1, ["an error"], [place / 1000 for place in range(100)])
+    assert violations(run)[0].startswith("faster than the rate")
+    assert violations(run)[1] == "the processes [0] did not go on"
 
 
 def test_a_full_disk_is_one() -> None:
