@@ -109,12 +109,13 @@ def write_sessions(path: Path, count: int) -> None:
 
 def ours(add_all: Callable[[Any, Path], None], spec: Any, zone: Any, source: Path) -> int:
     """Load a file as a task does; return the number of rows."""
+    from airflow_provider_telecom.bulk.garbage import old_objects_frozen
     from airflow_provider_telecom.tasks import storage
     from airflow_provider_telecom.transfers.dataset import Dataset
     from airflow_provider_telecom.transfers.parts import parts_by_day
 
     first, last = (_START.replace(tzinfo=zone) + timedelta(days=days) for days in (0, _DAYS))
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, old_objects_frozen():
         parts = parts_by_day(first, last, zone)
         with Dataset(storage.open_folder(folder, None), spec, parts, "run") as dataset:
             add_all(dataset, source)

@@ -42,7 +42,7 @@ IMPORTS = {
     },
     "campaigns": {"operators", "bulk", "tasks", "vendors", "calls"},
     "sensors": {"tasks", "links", "vendors", "calls"},
-    "transfers": {"tasks", "operators", "hooks", "journal", "triggers", "vendors", "calls"},
+    "transfers": {"bulk", "tasks", "operators", "hooks", "journal", "triggers", "vendors", "calls"},
     "notifications": {"bulk", "tasks", "hooks", "journal", "triggers", "vendors", "calls"},
     "simulator": set(),
     "provider_info": {"vendors"},

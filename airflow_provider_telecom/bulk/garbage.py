@@ -1,4 +1,4 @@
-"""Python's garbage collector during long sends."""
+"""Python's garbage collector during long sends and transfers."""
 
 from __future__ import annotations
 

@@ -149,12 +149,13 @@ class RecordsOperator(TransferOperator):
 
         Raises TelecomInputError if nothing can be written to the folder.
         """
+        from airflow_provider_telecom.bulk.garbage import old_objects_frozen
         from airflow_provider_telecom.transfers.dataset import Dataset, DatasetSpec
 
         spec = DatasetSpec(
             self.dataset_name, columns, self.output_format, self.csv_safe, self.on_bad_rows, subjects
         )
-        with Dataset(self._open_folder(), spec, parts, run) as dataset:
+        with old_objects_frozen(), Dataset(self._open_folder(), spec, parts, run) as dataset:
             yield dataset
 
 
