@@ -41,11 +41,10 @@ from tests.fuzz.mutations import unusual
 
 PRESETS = ("default", "opposite", "random")
 MAX_WAIT = 320.0
-READ_SECONDS = 1.0
+READ_SECONDS, IMPATIENT = 20.0, 1.0
 GUARANTEES: dict[str, Guarantee] = {"X": "fail", "S": "fail", "D": "fail", "K": "key"}
 """By the class of an endpoint (`tests/endpoints.py`). A read may be repeated."""
 SLOW = (
-    {"kind": "silence", "seconds": 2 * READ_SECONDS},
     {"kind": "drip", "seconds": 0.001},
     {"kind": "redirect", "headers": {"location": "http://127.0.0.1:1/"}},
 )
@@ -127,10 +126,10 @@ class Recorded:
 _recorded: dict[tuple[str, str], Recorded | None] = {}
 
 
-def hook_of(row: Row, simulator: Any) -> Any:
+def hook_of(row: Row, simulator: Any, read_seconds: float = READ_SECONDS) -> Any:
     """Return a hook with its own client."""
     connection = simulator.connection(row.vendor)
-    extra = {**connection["extra"], **row.extra, "timeout_read": READ_SECONDS}
+    extra = {**connection["extra"], **row.extra, "timeout_read": read_seconds}
     os.environ[f"AIRFLOW_CONN_{row.vendor.upper()}_DEFAULT"] = json.dumps({**connection, "extra": extra})
     base.forget_clients()
     return import_from(_HOOKS[row.vendor])()
@@ -204,8 +203,12 @@ def calls(round_: Round) -> Figures:
     if found is None:
         return {"plans": 1, "impossible": 1}
     simulator.reset(seed=seed, preset=preset)
-    hook = hook_of(row, simulator)
+    is_impatient = dice.random() < 0.03
+    hook = hook_of(row, simulator, IMPATIENT if is_impatient else READ_SECONDS)
     args, kwargs = arguments_of(row, hook, round_.folder / "call", simulator)
+    if is_impatient:
+        simulator.fault("silence", row.vendor, path=row.pattern, seconds=2 * IMPATIENT)
+        round_.history.disturbed("an answer after the time-out")
     round_.history.ledger_was_reset()
     round_.history.effects(simulator, lambda effect: [])  # of the preparation
     is_download = any(isinstance(arg, Path) for arg in args)

@@ -9,6 +9,7 @@ from tests.chaos import (
     kills,
     kyivstar_tokens,
     ladder,
+    machine,
     plans,
     rate_faults,
     receiver_faults,
@@ -20,6 +21,7 @@ from tests.chaos.scenario import Scenario
 _MODULES = (
     kills,
     ladder,
+    machine,
     plans,
     sunsim_tokens,
     kyivstar_tokens,

@@ -23,6 +23,7 @@ SHORT = {
     "kills.ladder": 6,
     "plans.calls": 160,
     "plans.tasks": 30,
+    "machine": 10,
 }
 """How many of what it counts the short form of a scenario plays."""
 MUTANTS = [(name, mutant) for name, each in SCENARIOS.items() for mutant in each.mutants]
