@@ -66,6 +66,26 @@ def test_a_token_is_fetched_by_one_caller_at_a_time() -> None:
     assert first.timeout > 60
 
 
+def test_a_token_is_replaced_by_one_caller_at_a_time() -> None:
+    bench = Bench()
+    bench.send(OK, OK)
+    call: Any = bench.auth.flow(CALL)
+    next(call)
+    renewal = call.send(DEAD)
+    assert isinstance(renewal, Exclusive)
+    assert renewal.timeout > 60
+
+
+def test_what_the_token_call_said_is_kept_when_the_call_was_not_sent() -> None:
+    """A sensor that is told to wait waits as long."""
+    lost = TelecomServerError("busy", call="POST /token", status=503, code="E7", retry_after=40)
+    with pytest.raises(TelecomNotSentError) as caught:
+        Bench(error=lost).send(OK)
+    error = caught.value
+    assert (error.call, error.status, error.code, error.retry_after) == ("POST /token", 503, "E7", 40)
+    assert "not sent: no token could be fetched: busy" in str(error)
+
+
 def test_a_caller_that_waited_for_another_one_uses_its_token() -> None:
     bench = Bench()
     waiting: Any = bench.auth.flow(CALL)
