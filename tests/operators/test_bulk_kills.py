@@ -94,7 +94,7 @@ def rows(run: Run) -> int:
     return int(entry["facts"]["rows"])
 
 
-@pytest.mark.parametrize("sending", [VIBER, HLR], ids=["viber", "hlr"])
+@pytest.mark.parametrize("sending", [pytest.param(VIBER, marks=pytest.mark.long), HLR], ids=["viber", "hlr"])
 def test_with_keys_that_are_known_to_work_all_goes_out_once(telecom_simulator: Any, sending: Sending) -> None:
     if sending is VIBER:
         attempt(Run("0"), VIBER.made())  # this process learns that keys work
@@ -143,7 +143,7 @@ def test_without_keys_a_person_who_asks_the_vendor_gets_exactly_one(telecom_simu
 
 
 @pytest.mark.usefixtures("no_keys")
-@pytest.mark.parametrize("policy", ["resend", "assume_sent"])
+@pytest.mark.parametrize("policy", [pytest.param("resend", marks=pytest.mark.long), "assume_sent"])
 def test_without_keys_the_other_policies_go_on(telecom_simulator: Any, policy: str) -> None:
     """At least once, or at most once; a message of unknown outcome is counted as such."""
     times = set()

@@ -43,6 +43,8 @@ from tests.running import Run, Store
 
 A, B, C = "380670000201", "380670000202", "380670000203"
 MOST_STEPS = 60
+LONG = pytest.mark.long
+"""Also in short: `tests/chaos` kills these tasks with SIGKILL, at random steps, several times in a row."""
 
 
 class KilledError(BaseException):
@@ -228,7 +230,9 @@ def test_what_has_a_key_or_can_be_looked_at_is_done_once(telecom_simulator: Any,
         assert sending.happened(telecom_simulator) == sorted(sending.wanted)
 
 
-@pytest.mark.parametrize("name", ["promo", "ketchup_bulk", "kyivstar_sms"])
+@pytest.mark.parametrize(
+    "name", [*(pytest.param(one, marks=LONG) for one in ("promo", "ketchup_bulk")), "kyivstar_sms"]
+)
 def test_a_second_kill_changes_nothing(telecom_simulator: Any, name: str) -> None:
     """The second try dies too, at every fourth of its steps: between the two kills nothing is forgotten."""
     sending, pairs = {**WITH_A_KEY, **WITHOUT_A_KEY}[name], 0
@@ -262,7 +266,9 @@ def test_fail_and_a_person_who_asks_the_vendor_give_exactly_one(telecom_simulato
     assert unknown > 1  # between the intent and the outcome
 
 
-@pytest.mark.parametrize("name", WITHOUT_A_KEY)
+@pytest.mark.parametrize(
+    "name", ["kyivstar_sms", *(pytest.param(one, marks=LONG) for one in [*WITHOUT_A_KEY][1:])]
+)
 @pytest.mark.parametrize("policy", ["resend", "assume_sent"])
 def test_the_other_policies_go_on(telecom_simulator: Any, name: str, policy: str) -> None:
     sending, counts = WITHOUT_A_KEY[name], set()
