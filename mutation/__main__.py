@@ -196,23 +196,23 @@ def _reason(survivor: Row) -> str:
 def _store(folder: Path, module: Module, line: Row, results: Sequence[Row]) -> None:
     """Replace a module's lines in mutation.jsonl and mutation_survivors.jsonl."""
     survivors = [
-        {"module": module.name}
+        {"name": module.name}
         | {key: result[key] for key in ("file", "line", "function", "change")}
         | {"reason": _reason(result)}
         for result in results
         if result["verdict"] == Verdict.SURVIVED
     ]
     folder.mkdir(parents=True, exist_ok=True)
-    _replace(folder / "mutation.jsonl", "name", module, [line])
-    _replace(folder / "mutation_survivors.jsonl", "module", module, survivors)
+    _replace(folder / "mutation.jsonl", module, [line])
+    _replace(folder / "mutation_survivors.jsonl", module, survivors)
 
 
-def _replace(path: Path, key: str, module: Module, lines: Sequence[Row]) -> None:
+def _replace(path: Path, module: Module, lines: Sequence[Row]) -> None:
     """Replace the lines of a module in a file that keeps the order of the table."""
     rows = [json.loads(text) for text in path.read_text().splitlines()] if path.exists() else []
     order = list(MODULES)
-    kept = [row for row in rows if row[key] != module.name and row[key] in order] + list(lines)
-    kept.sort(key=lambda row: order.index(row[key]))
+    kept = [row for row in rows if row["name"] != module.name and row["name"] in order] + list(lines)
+    kept.sort(key=lambda row: order.index(row["name"]))
     path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in kept))
 
 
