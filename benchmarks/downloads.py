@@ -131,7 +131,7 @@ def figures(name: str, title: str, rounds: dict[str, list[Sample]], peer: str, s
     """Return the figures of downloads to one place."""
     facts: dict[str, Any] = {"megabytes": size // MEGABYTE}
     limit = 1.25 if name == "disk" else None  # for S3, s3fs decides
-    memory = {"limit": 10 if name == "disk" else 200, "limit_of": "ours"}
+    memory = {"limit": 10 if name == "disk" else 250, "limit_of": "ours"}
     return [
         figure(f"downloads.{name}", title, "s of CPU", rounds, peer=peer, limit=limit, **facts),
         figure(f"downloads.{name}.wall", title, "s", rounds, of="wall", peer=peer, limit=limit, **facts),
