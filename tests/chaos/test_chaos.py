@@ -21,8 +21,8 @@ SHORT = {
     "kills.promo": 6,
     "kills.fleet": 6,
     "kills.ladder": 6,
-    "plans.calls": 160,
-    "plans.tasks": 30,
+    "plans.calls": 100,
+    "plans.tasks": 20,
     "machine": 10,
 }
 """How many of what it counts the short form of a scenario plays."""
