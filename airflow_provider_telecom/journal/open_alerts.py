@@ -139,16 +139,17 @@ class OpenAlerts:
             if alert is None or alert.at <= last.get(alert.event, 0.0):
                 self._delete(key)
 
-    def claim(self, event: str, most: int, ends_at: float) -> SentMessage | None:
+    def claim(self, event: str, most: int, ends_at: float, *, once: bool = True) -> SentMessage | None:
         """Return a claim to send a message about an event now, or None.
 
-        Of all processes and hosts at most `most` get one within an hour, and one for each event. A claim is
-        written, then all are listed: of two that are made at once at least one sees the other. If there are
-        too many, a claim is taken back, and made again a little later. `ends_at` is a monotonic time.
+        Of all processes and hosts at most `most` get one within an hour, and, if `once`, one for each event.
+        A claim is written, then all are listed: of two that are made at once at least one sees the other. If
+        there are too many, a claim is taken back, and made again a little later. `ends_at` is a monotonic
+        time.
         """
         for _ in range(_MAX_ROUNDS):
             others = self._sent()
-            if not self._may_send(others, event, most - 1):
+            if not self._may_send(others, event if once else "", most - 1):
                 return None
             now = self._clock()
             mine = SentMessage(f"{self.prefix}sent.{_stamp(now)}.{event}.{token_hex(4)}", now, event)
@@ -157,7 +158,7 @@ class OpenAlerts:
             others = [each for each in all_ if each.key != mine.key]
             if len(others) == len(all_):
                 raise TelecomNotSentError("not sent: a claim in Airflow's Variables cannot be read back")
-            if self._may_send(others, event, most - 1):
+            if self._may_send(others, event if once else "", most - 1):
                 return mine
             self.release(mine)
             # one after the other: those who are here at the same time have claims of the same moment

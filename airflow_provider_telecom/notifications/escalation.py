@@ -129,7 +129,10 @@ class EscalatingNotifier(BaseNotifier):
                 alerts.open(facts)
                 claim = self._claim(alerts, facts, ends_at)
                 if claim is None:
-                    log.warning("%s: alert suppressed: the summary counts it, and it escalates", name)
+                    log.warning(
+                        "%s: alert suppressed: it was sent before, or the summary counts it; it escalates",
+                        name,
+                    )
                     return
         except Exception as error:  # the message is more important than what follows
             log.error("%s: this alert does not escalate: %s", name, safe_text(error))
@@ -157,7 +160,8 @@ class EscalatingNotifier(BaseNotifier):
     def _claim(self, alerts: OpenAlerts, facts: AlertFacts, ends_at: float) -> SentMessage | None:
         now = time.monotonic()
         most = self.first.max_per_hour - 1  # one more for the summary
-        return alerts.claim(facts.event, most, now + (ends_at - now) * _SHARE_FOR_CLAIM)
+        once = not (self.first.each_try or self.first.dedupe_key)  # else the first notifier decides alone
+        return alerts.claim(facts.event, most, now + (ends_at - now) * _SHARE_FOR_CLAIM, once=once)
 
 
 def is_told(delivery: Delivery) -> bool:

@@ -149,10 +149,10 @@ class EscalateOperator(HITLOperator):
     def _go_on(self, context: Context, event: Mapping[str, Any] | None) -> Any:
         """Make what is due, until the incident ends or the next step is later: then wait."""
         journal = Journal(context["task_state_store"])
+        alerts = OpenAlerts(self.notifier.dag_id)
         if (ended := journal.read("ended")) is not None:
             log.info("This incident has ended before; nothing is sent")
-            return _result(ended.facts)
-        alerts = OpenAlerts(self.notifier.dag_id)
+            return _end_again(alerts, ended.facts)
         recovery, ti_id, is_asked = Recovery(alerts), str(context["ti"].id), event is not None
         while True:
             answer = _answer(journal, event, ti_id)
@@ -267,9 +267,11 @@ class EscalateOperator(HITLOperator):
         ends_at = time.monotonic() + step.notifier.deadline_seconds
         delivery = step.notifier.deliver(own, ends_at)
         told, is_held_back = is_told(delivery), bool(delivery[Outcome.SUPPRESSED])
-        if is_held_back and not told and step.name == "summary":
-            record["tries"] = step.tries  # by the cap or by quiet hours: it is sent when they allow it
-        told |= is_held_back and step.name != "summary"
+        if is_held_back and not told:  # by the cap or by quiet hours
+            if step.name in ("summary", f"step{len(self.notifier.then)}"):
+                record["tries"] = step.tries  # no other message follows: it is sent when they allow it
+            else:
+                told = True
         journal.write(step.name, Entry(State.DONE, incident.id, {**record, "told": told}))
         outcomes = ", ".join(f"{outcome}: {count}" for outcome, count in delivery.items())
         log.info("%s by %s: %s", step.name, type(step.notifier).__name__, outcomes)
@@ -377,9 +379,19 @@ def _end(
     until: float = math.inf,
 ) -> Any:
     """Record how the incident has ended, and end its alerts."""
-    journal.write("ended", Entry(State.DONE, "", facts))
+    last_at = min(until, max((alert.last_at for alert in closed), default=0.0))
+    journal.write("ended", Entry(State.DONE, "", {**facts, "until": last_at}))
     alerts.close(closed, until)
     alerts.forget_old()
+    return _result(facts)
+
+
+def _end_again(alerts: OpenAlerts, ended: Mapping[str, Any]) -> Any:
+    """End the alerts that an earlier try could not end; another run would escalate them once more."""
+    facts, until = dict(ended), ended["until"]
+    del facts["until"]
+    if closed := [alert for alert in alerts.list() if alert.at <= until]:
+        alerts.close(closed, until)
     return _result(facts)
 
 

@@ -22,7 +22,7 @@ from airflow.sdk.execution_time import comms
 from airflow.triggers.callback import CallbackTrigger
 from pytest_mock import MockerFixture
 
-from airflow_provider_telecom.calls.errors import TelecomInputError
+from airflow_provider_telecom.calls.errors import TelecomInputError, TelecomNotSentError
 from airflow_provider_telecom.journal.open_alerts import AlertFacts, OpenAlert, OpenAlerts
 from airflow_provider_telecom.notifications.escalation import EscalatingNotifier
 from airflow_provider_telecom.notifications.escalation_dag import describe
@@ -225,11 +225,29 @@ class TestOnce:
         airflow.tasks["nightly", RUN_ID, "load", -1] = "success"
         run.go_on()
         assert run.result == {"outcome": "recovered", "alerts": 1}
+        time_machine.move_to(STARTED + MINUTES, tick=False)
         notifier(failed(airflow, "another"))
         run.retried()
         run.go()
         assert run.result == {"outcome": "recovered", "alerts": 1}
         assert open_alerts(airflow) == 1, "it belongs to the next run"
+
+    def test_what_was_acknowledged_does_not_escalate_again_if_airflow_fails_while_it_ends(
+        self, airflow: Deployment, telecom_simulator: Any, mocker: Any
+    ) -> None:
+        notifier = on_call()
+        notifier(failed(airflow))
+        run = EscalationRun(notifier)
+        run.go()
+        airflow.answered[run.ti_id] = STARTED + MINUTES
+        fails = mocker.patch.object(OpenAlerts, "_delete", side_effect=TelecomNotSentError("not sent: 503"))
+        with pytest.raises(TelecomNotSentError):
+            run.go_on()
+        mocker.stop(fails)
+        run.retried()
+        run.go()
+        assert run.result == {"outcome": "acknowledged", "by": "olena", "alerts": 1}
+        assert open_alerts(airflow) == 0, "another run would call although somebody has acknowledged"
 
 
 class TestEnding:
@@ -594,6 +612,16 @@ class TestEvents:
         run.go_on()
         assert calls(telecom_simulator) == 1
 
+    @pytest.mark.parametrize("choice", [{"each_try": True}, {"dedupe_key": "{{ ti.try_number }}"}], ids=str)
+    def test_each_try_is_sent_if_the_first_notifier_sends_each(
+        self, airflow: Deployment, telecom_simulator: Any, choice: dict[str, Any]
+    ) -> None:
+        notifier = on_call(first=KyivstarSmsNotifier(msisdn=NUMBER, **choice))
+        for attempt in (1, 2, 2):
+            notifier(in_worker(state="up_for_retry", try_number=attempt, max_tries=2))
+        first, second = texts(telecom_simulator)
+        assert ("(try 1)" in first, "(try 2)" in second) == (True, True)
+
     def test_the_same_failure_again_is_not_sent_again_but_escalates_again(
         self, airflow: Deployment, telecom_simulator: Any, time_machine: Any
     ) -> None:
@@ -652,6 +680,28 @@ class TestEvents:
         run.go_on()
         (text,) = texts(telecom_simulator)
         assert text.startswith("Airflow: nightly.load failed in run")
+
+    def test_a_last_step_that_quiet_hours_hold_back_is_sent_when_they_end(
+        self, airflow: Deployment, telecom_simulator: Any, time_machine: Any
+    ) -> None:
+        quiet: Any = {"quiet_hours": ("08:00", "11:00"), "timezone": "UTC"}
+        notifier = on_call(
+            first=KyivstarSmsNotifier(msisdn=NUMBER, **quiet),
+            then=[(10 * MINUTES, KyivstarFmcCallNotifier(msisdn=OTHER, **quiet))],
+        )
+        notifier(failed(airflow))
+        run = EscalationRun(notifier)
+        run.go()
+        for minute in range(10, 180, 10):
+            time_machine.move_to(STARTED + minute * MINUTES, tick=False)
+            run.go_on()
+        assert (texts(telecom_simulator), calls(telecom_simulator)) == ([], 0)
+        time_machine.move_to(STARTED + 180 * MINUTES, tick=False)
+        run.go_on()
+        assert (len(texts(telecom_simulator)), calls(telecom_simulator)) == (1, 1)
+        time_machine.move_to(STARTED + 240 * MINUTES, tick=False)
+        with pytest.raises(AirflowFailException, match="nobody has acknowledged"):
+            run.go_on()
 
 
 async def missed(context: Any) -> None:
