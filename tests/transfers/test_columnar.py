@@ -155,7 +155,7 @@ def as_csv(
 
 
 def damage(dice: random.Random, line: bytes, separator: str) -> bytes:
-    place = dice.randrange(len(line))
+    place = dice.randint(0, len(line))
     inserted = (
         *(b"\0", b"\xff", b"\x98", b'"', b'""', b"\r", b"\n", b"\\", b"\r\n\r\n", b"  \n", b"\xef\xbb\xbf"),
         *(separator.encode(), b'x"y', b'"\n"', b"\xc3", b"\xed\xa0\x80", b"\x1a", b"\x0c"),
