@@ -121,7 +121,10 @@ class OpenAlerts:
         return list(found.values())
 
     def facts(self, alert: OpenAlert) -> AlertFacts | None:
-        """Return what an alert is about, or None if somebody has deleted or replaced it."""
+        """Return what an alert is about, or None if somebody has deleted or replaced it.
+
+        Airflow returns no value also if its API has failed.
+        """
         from airflow.sdk import Variable
 
         with _store_errors():

@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from airflow_provider_telecom.calls.errors import TelecomError, TelecomInputError
+from airflow_provider_telecom.calls.errors import TelecomError, TelecomInputError, TelecomNotSentError
 from airflow_provider_telecom.hooks.store import HostLock, InMemoryStore, VariableStore
 from airflow_provider_telecom.journal.idempotency_keys import fingerprint
 
@@ -151,7 +151,7 @@ class Deduplicator:
         own = RecipientRecord.parse(_memory.load(self._name))
         if self._shared:
             try:
-                stored = RecipientRecord.parse(_variables.load(self._name))
+                stored = RecipientRecord.parse(self._stored())
             except Exception as error:  # whatever a secrets backend raises: the alert is more important
                 _log_fallback(error)
             else:
@@ -159,6 +159,18 @@ class Deduplicator:
                     {**stored.sent, **own.sent}, {**stored.suppressed, **own.suppressed}
                 )
         return _memory, own
+
+    def _stored(self) -> str | None:
+        """Return the text of the Variable, or None if there is none. Raises TelecomNotSentError.
+
+        Airflow returns no value also if its API has failed. An empty record would then replace the real one.
+        """
+        from airflow.sdk import Variable
+
+        text = _variables.load(self._name)
+        if text is None and _is_supervised() and self._name in list(Variable.keys(prefix=self._name)):
+            raise TelecomNotSentError("not sent: Airflow's Variables cannot be read")
+        return text
 
     def _save(self, store: InMemoryStore, text: str) -> bool:
         """Return whether the record is in `store`, and not only in the memory of this process."""
@@ -171,6 +183,13 @@ class Deduplicator:
         if store is _variables:
             _memory.save(self._name, "")
         return True
+
+
+def _is_supervised() -> bool:
+    """Return whether a supervisor runs this process; without one there are no Variables."""
+    from airflow.sdk.execution_time import task_runner
+
+    return hasattr(task_runner, "SUPERVISOR_COMMS")
 
 
 def _log_fallback(error: Exception) -> None:

@@ -162,7 +162,7 @@ class Recovery:
 
     def __init__(self, alerts: OpenAlerts) -> None:
         self.alerts = alerts
-        self._facts: dict[str, AlertFacts | None] = {}
+        self._facts: dict[str, AlertFacts] = {}
         self._left_running: set[str] | None = None
         self._failing: str | None = None
 
@@ -191,7 +191,6 @@ class Recovery:
             facts = self.facts_of(alert)
             if facts is None:
                 recovered, self._failing = False, alert.key
-                left.add(alert.occurrence)
             else:
                 groups[facts.sort, facts.dag_id, facts.task_id].append((alert, facts))
         for (sort, dag_id, task_id), members in groups.items():
@@ -210,10 +209,10 @@ class Recovery:
         return recovered
 
     def facts_of(self, alert: OpenAlert) -> AlertFacts | None:
-        """Return what an alert is about, or None if nobody knows any more."""
-        if alert.key not in self._facts:
-            self._facts[alert.key] = self.alerts.facts(alert)
-        return self._facts[alert.key]
+        """Return what an alert is about, or None if Airflow does not say, now or any more."""
+        if alert.key not in self._facts and (found := self.alerts.facts(alert)) is not None:
+            self._facts[alert.key] = found
+        return self._facts.get(alert.key)
 
 
 _RECOVERED: Mapping[str, frozenset[str | None]] = {

@@ -48,6 +48,10 @@ class Supervisor:
                 if found is not None:
                     return comms.VariableResult(key=message.key, value=found)
                 return comms.ErrorResponse(error=ErrorType.VARIABLE_NOT_FOUND, detail={})
+            case comms.GetVariableKeys():
+                keys = sorted(key for key in self.variables if key.startswith(message.prefix or ""))
+                page = keys[message.offset : message.offset + message.limit]
+                return comms.VariableKeysResult(keys=page, total_entries=len(keys))
         return None
 
 

@@ -43,10 +43,6 @@ class Deployment(Supervisor):
             case comms.DeleteVariable():
                 self.variables.pop(message.key, None)
                 return comms.OKResponse(ok=True)
-            case comms.GetVariableKeys():
-                found = sorted(key for key in self.variables if key.startswith(message.prefix or ""))
-                keys = found[message.offset : message.offset + message.limit]
-                return comms.VariableKeysResult(keys=keys, total_entries=len(found))
             case comms.GetTaskStates():
                 return comms.TaskStatesResult(task_states=self._task_states(message))
             case comms.GetDagRunState():

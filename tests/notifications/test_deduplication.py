@@ -8,6 +8,7 @@ from typing import Any
 from unittest.mock import MagicMock
 
 import pytest
+from airflow.sdk.exceptions import ErrorType
 from pytest_mock import MockerFixture
 
 from airflow_provider_telecom.notifications.deduplication import PREFIX, Deduplicator, RecipientRecord
@@ -36,6 +37,28 @@ def test_another_process_knows_what_was_sent(
     KyivstarSmsNotifier(msisdn=[OTHER, "067 000 02 00"])(in_worker(try_number=2))
     assert len(sent(telecom_simulator, "kyivstar_open_telecom")) == 2
     assert len(supervisor.variables) == 2
+
+
+def test_a_read_that_fails_forgets_nothing(
+    telecom_simulator: Any, supervisor: Supervisor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Airflow returns no value then, as if there were no Variable."""
+    from airflow.sdk.execution_time import comms
+
+    class Failing(Supervisor):
+        def send(self, message: Any) -> Any:
+            if isinstance(message, comms.GetVariable):
+                return comms.ErrorResponse(error=ErrorType.API_SERVER_ERROR)
+            return super().send(message)
+
+    KyivstarSmsNotifier(msisdn=NUMBER)(in_worker())
+    forget_the_process(monkeypatch)
+    with monkeypatch.context() as patch:
+        patch.setattr(supervisor, "__class__", Failing)
+        KyivstarSmsNotifier(msisdn=NUMBER)(in_worker(run_id="second"))
+    forget_the_process(monkeypatch)
+    KyivstarSmsNotifier(msisdn=NUMBER)(in_worker())
+    assert len(sent(telecom_simulator, "kyivstar_open_telecom")) == 2, "the first one was not sent again"
 
 
 def test_variables_hold_hashes_and_times_only(supervisor: Supervisor) -> None:

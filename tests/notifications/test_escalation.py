@@ -288,6 +288,21 @@ class TestEnding:
             assert run.go_on() == "recovered"
             assert run.result["outcome"] == "recovered"
 
+    def test_a_failed_read_while_the_callback_runs_is_no_recovery(
+        self, airflow: Deployment, telecom_simulator: Any, mocker: Any
+    ) -> None:
+        notifier = on_call()
+        notifier(failed(airflow))
+        airflow.tasks["nightly", RUN_ID, "load", -1] = "running"
+        fails = mocker.patch.object(OpenAlerts, "facts", return_value=None)
+        run = EscalationRun(notifier)
+        run.go()
+        assert run.go_on() is None
+        mocker.stop(fails)
+        assert run.go_on() is None
+        airflow.tasks["nightly", RUN_ID, "load", -1] = "failed"
+        assert run.go_on() is None
+
     def test_a_task_that_fails_again_within_the_incident_has_not_recovered(
         self, airflow: Deployment, telecom_simulator: Any, time_machine: Any
     ) -> None:

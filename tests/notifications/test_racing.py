@@ -49,6 +49,9 @@ class FileSupervisor:
                 if text is not None:
                     return comms.VariableResult(key=message.key, value=text)
                 return comms.ErrorResponse(error=comms.ErrorType.VARIABLE_NOT_FOUND, detail={})
+            case comms.GetVariableKeys():
+                keys = [path.name for path in self._folder.iterdir() if path.name.startswith(message.prefix)]
+                return comms.VariableKeysResult(keys=keys, total_entries=len(keys))
             case comms.PutVariable():
                 beside = self._folder / f".{os.getpid()}"
                 beside.write_text(message.value or "")
