@@ -607,6 +607,7 @@ def test_headings_are_looked_for_in_twenty_rows() -> None:
         packed(**{"xl/workbook.xml": "<workbook"}),
         packed(**{"xl/workbook.xml": "<html/>"}),
     ],
+    ids=["empty", "pdf", "broken", "cut off", "not closed", "html"],  # archives contain the time
 )
 def test_what_is_no_workbook_is_said_to_be_none(body: bytes) -> None:
     with pytest.raises((TelecomAnswerError, TelecomInputError)):
