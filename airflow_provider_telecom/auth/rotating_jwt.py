@@ -29,7 +29,7 @@ from dataclasses import dataclass, field
 from inspect import GEN_CREATED, getgeneratorstate
 
 from airflow_provider_telecom.auth.bearer import with_bearer_token
-from airflow_provider_telecom.auth.client_credentials import as_not_sent
+from airflow_provider_telecom.auth.not_sent import as_not_sent
 from airflow_provider_telecom.calls.endpoint import Call, Exclusive, LoadToken, SaveToken, Sleep
 from airflow_provider_telecom.calls.errors import TelecomAuthError, TelecomError, TelecomNotSentError
 from airflow_provider_telecom.calls.privacy import Secret

@@ -9,6 +9,8 @@ from airflow_provider_telecom.calls.limits import AccountLimits
 from airflow_provider_telecom.calls.retry import Auth
 from airflow_provider_telecom.hooks.base import TelecomHook
 from airflow_provider_telecom.hooks.settings import Settings
+from airflow_provider_telecom.hooks.store import InMemoryStore, VariableStore, has_fernet_key
+from airflow_provider_telecom.transport.wire import LockFactory, TokenStore
 from airflow_provider_telecom.vendors.api import Credentials
 from airflow_provider_telecom.vendors.kyivstar_open_telecom import VENDOR
 from airflow_provider_telecom.vendors.kyivstar_open_telecom.api import KyivstarApi
@@ -30,6 +32,9 @@ class KyivstarOpenTelecomHook(KyivstarApi, TelecomHook[KyivstarOptions]):
 
     def _auth(self, settings: Settings[KyivstarOptions], limits: AccountLimits) -> Auth:
         return auth_for(settings.credentials, limits, settings.transport_options.deadline)
+
+    def _sharing(self, settings: Settings[KyivstarOptions]) -> tuple[TokenStore, LockFactory | None]:
+        return VariableStore() if has_fernet_key() else InMemoryStore(), None
 
     def _probe(self) -> str:
         token = self.fetch_token()

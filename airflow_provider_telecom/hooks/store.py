@@ -20,6 +20,14 @@ from airflow_provider_telecom.calls.errors import TelecomInputError, TelecomNotS
 from airflow_provider_telecom.transport.wire import TokenStore
 
 _BETWEEN_TRIES = 0.05
+_UNSET_FERNET_KEYS = ("", "{FERNET_KEY}")  # the second is in Airflow's own template of a configuration
+
+
+def has_fernet_key() -> bool:
+    """Whether Airflow encrypts Variables. Without a key no token is stored."""
+    from airflow.sdk.configuration import conf
+
+    return conf.get("core", "fernet_key", fallback="") not in _UNSET_FERNET_KEYS
 
 
 class InMemoryStore(TokenStore):

@@ -14,7 +14,7 @@ from airflow_provider_telecom.calls.request import Response
 from airflow_provider_telecom.calls.retry import Auth, send_with_retry
 from airflow_provider_telecom.hooks.base import TelecomHook
 from airflow_provider_telecom.hooks.settings import Settings
-from airflow_provider_telecom.hooks.store import HostLock, InMemoryStore, VariableStore
+from airflow_provider_telecom.hooks.store import HostLock, InMemoryStore, VariableStore, has_fernet_key
 from airflow_provider_telecom.transport.wire import LockFactory, TokenStore
 from airflow_provider_telecom.vendors.api import Credentials
 from airflow_provider_telecom.vendors.sunsim import VENDOR
@@ -26,7 +26,6 @@ from airflow_provider_telecom.vendors.sunsim.tokens import auth_for
 log = logging.getLogger(__name__)
 
 NO_RECORDING = "00000000-0000-0000-0000-000000000000"
-_UNSET_FERNET_KEYS = ("", "{FERNET_KEY}")  # the second is in Airflow's own template of a configuration
 
 
 class SunSimHook(SunSimApi, TelecomHook[SunSimOptions]):
@@ -84,9 +83,7 @@ class SunSimHook(SunSimApi, TelecomHook[SunSimOptions]):
 
 def default_token_store() -> TokenStore:
     """Return the store in Airflow Variables, or in memory if Airflow has no Fernet key to encrypt them."""
-    from airflow.sdk.configuration import conf
-
-    if conf.get("core", "fernet_key", fallback="") not in _UNSET_FERNET_KEYS:
+    if has_fernet_key():
         return VariableStore()
     log.warning(
         "Airflow has no Fernet key here, so the SunSim token is kept in this process only: another worker "

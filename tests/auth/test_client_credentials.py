@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import time
 from collections.abc import Iterator
 from itertools import count
 from typing import Any
@@ -9,7 +11,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_telecom.auth.client_credentials import AccessToken, ClientCredentials
-from airflow_provider_telecom.calls.endpoint import Call, Exclusive, Step
+from airflow_provider_telecom.calls.endpoint import Call, Exclusive, LoadToken, SaveToken, Sleep, Step
 from airflow_provider_telecom.calls.errors import (
     TelecomAuthError,
     TelecomError,
@@ -20,21 +22,24 @@ from airflow_provider_telecom.calls.errors import (
 )
 from airflow_provider_telecom.calls.privacy import Secret
 from airflow_provider_telecom.calls.request import Idempotency, NotSent, Request, Response, Unknown
-from tests.by_hand import drive
+from tests.auth.rotating_world import stored
 
 OK, DEAD = Response(200, {}), Response(401, {})
+KEY = "token"
 CALL = Request("GET", "/x", Idempotency.READ)
 FETCH = Request("POST", "/token", Idempotency.TOKEN)
 
 
 class Bench:
-    """A scheme whose tokens are t1, t2, ... and whose clock is set by hand."""
+    """A scheme whose tokens are t1, t2, ..., with a store; its clock is set by hand."""
 
     def __init__(self, lifetime: float = 28799, error: TelecomError | None = None) -> None:
         self.now, self.fetched = 1000.0, 0
+        self.store: dict[str, str] = {}
+        self.store_fails = False
         self._lifetime, self._error = lifetime, error
         self._names: Iterator[int] = count(1)
-        self.auth = ClientCredentials(self._fetch, lambda: self.now)
+        self.auth = ClientCredentials(self._fetch, KEY, lambda: self.now)
 
     def _fetch(self) -> Call[AccessToken]:
         yield FETCH
@@ -45,8 +50,33 @@ class Bench:
 
     def send(self, *outcomes: Any) -> tuple[list[str], Any]:
         """Return what went out (the token call as `fetch`, a call as its token) and the last outcome."""
-        steps, outcome = drive(self.auth.flow(CALL), outcomes)
-        return [shown(step) for step in steps if not isinstance(step, Exclusive)], outcome
+        steps: list[str] = []
+        return steps, self.run(self.auth.flow(CALL), iter(outcomes), steps)
+
+    def run(self, call: Call[Any], outcomes: Iterator[Any], steps: list[str]) -> Any:
+        """Drive a call: `outcomes` answers its requests, the store and the clock do what they do."""
+        answer: Any = None
+        while True:
+            try:
+                step = call.throw(answer) if isinstance(answer, Exception) else call.send(answer)
+            except StopIteration as done:
+                return done.value
+            answer = None
+            match step:
+                case Exclusive(inner):
+                    try:
+                        answer = self.run(inner, outcomes, steps)
+                    except TelecomError as error:
+                        answer = error
+                case LoadToken(key):
+                    answer = TelecomNotSentError("down") if self.store_fails else self.store.get(key)
+                case SaveToken(key, value):
+                    self.store[key] = value
+                case Sleep(low, _):
+                    self.now += low
+                case _:
+                    steps.append(shown(step))
+                    answer = next(outcomes)
 
 
 def shown(step: Step) -> str:
@@ -91,7 +121,7 @@ def test_a_caller_that_waited_for_another_one_uses_its_token() -> None:
     waiting: Any = bench.auth.flow(CALL)
     alone = next(waiting)
     bench.send(OK, OK)
-    _, token = drive(alone.call, [])
+    token = bench.run(alone.call, iter([]), [])
     assert shown(waiting.send(token)) == "t1"
     assert bench.fetched == 1
 
@@ -125,8 +155,84 @@ def test_a_rejected_token_is_replaced_and_the_request_sent_once_more() -> None:
     assert bench.send(OK)[0] == ["t2"]
 
 
-def test_a_second_401_is_the_answer() -> None:
-    assert Bench().send(OK, DEAD, OK, DEAD) == (["fetch", "t1", "fetch", "t2"], DEAD)
+class TestTokensThatWereNeverAccepted:
+    """The Client ID may be for another server: nothing is shared, and the 401 is the answer."""
+
+    def test_there_are_four_requests_in_all(self) -> None:
+        bench = Bench()
+        assert bench.send(*(OK, DEAD) * 4) == ([step for n in "1234" for step in ("fetch", f"t{n}")], DEAD)
+        assert bench.now >= 1000 + 0.5 + 1.0
+        assert bench.store == {}
+
+    def test_later_calls_do_not_wait(self) -> None:
+        bench = Bench()
+        bench.send(*(OK, DEAD) * 4)
+        before = bench.now
+        assert bench.send(DEAD, OK, DEAD) == (["t4", "fetch", "t5"], DEAD)
+        assert (bench.now, bench.store) == (before, {})
+
+    def test_an_error_of_the_vendors_does_not_accept_a_token(self) -> None:
+        bench = Bench()
+        bench.send(OK, Response(503, {}))
+        assert bench.send(*(DEAD, OK) * 4) == (["t1", "fetch", "t2", "fetch", "t3", "fetch", "t4"], DEAD)
+        assert bench.store == {}
+
+    @pytest.mark.parametrize("key", [KEY, f"{KEY}_lease"])
+    def test_a_shared_token_and_a_lease_say_why(self, key: str) -> None:
+        bench = Bench()
+        bench.store[key] = stored("s1", 2e9, 1e9) if key == KEY else "{}"
+        other = ["s1"] if key == KEY else ["fetch", "t2"]
+        bench.store, store = {}, bench.store
+        call = bench.auth.flow(CALL)
+        bench.run(next(call).call, iter([OK]), [])  # type: ignore[union-attr]
+        bench.store = store
+        call.close()
+        assert bench.send(DEAD, *[OK] * len(other)) == (["t1", *other], OK)
+
+
+class TestTokensThatExcludeEachOther:
+    """A token was accepted, and a new one is refused as well."""
+
+    def test_the_process_shares_a_token_from_then_on(self) -> None:
+        bench = Bench()
+        bench.send(OK, OK)
+        assert bench.send(DEAD, OK, DEAD, OK, OK) == (["t1", "fetch", "t2", "fetch", "t3"], OK)
+        assert json.loads(bench.store[KEY])["access"] == "t3"
+        assert json.loads(bench.store[KEY])["expires"] == pytest.approx(time.time() + 28799, abs=60)
+        assert bench.send(OK) == (["t3"], OK)
+
+    def test_the_log_says_so_once(self, caplog: pytest.LogCaptureFixture) -> None:
+        bench = Bench()
+        bench.send(OK, OK)
+        bench.send(DEAD, OK, DEAD, OK, OK)
+        bench.send(DEAD, OK, OK)
+        assert caplog.text.count("a new one seems to invalidate the former one") == 1
+        assert "[core] fernet_key" in caplog.text
+
+    def test_other_processes_take_it_before_fetching_one(self) -> None:
+        bench = Bench()
+        bench.store[KEY] = stored("s1", 2e9, 1e9)
+        assert bench.send(OK) == (["s1"], OK)
+        assert bench.fetched == 0
+
+    def test_a_lease_that_somebody_left_does_not_keep_a_new_process_from_a_token_of_its_own(self) -> None:
+        bench = Bench()
+        bench.store[f"{KEY}_lease"] = "{}"
+        assert bench.send(OK, OK) == (["fetch", "t1"], OK)
+
+    def test_a_store_that_does_not_answer_changes_nothing(self) -> None:
+        bench = Bench()
+        bench.store_fails = True
+        assert bench.send(OK, OK) == (["fetch", "t1"], OK)
+        assert bench.send(DEAD, OK, OK) == (["t1", "fetch", "t2"], OK)
+
+    def test_refused_credentials_end_the_call_at_once(self) -> None:
+        bench = Bench()
+        bench.send(OK, OK)
+        bench._error = TelecomAuthError("wrong secret")
+        with pytest.raises(TelecomAuthError, match="wrong secret"):
+            bench.send(DEAD, OK)
+        assert bench.fetched == 2
 
 
 def test_a_rejected_token_that_another_caller_has_replaced_is_not_replaced_again() -> None:
@@ -136,7 +242,7 @@ def test_a_rejected_token_that_another_caller_has_replaced_is_not_replaced_again
     assert shown(next(slow)) == "t1"
     bench.send(DEAD, OK, OK)
     alone = slow.send(DEAD)
-    _, token = drive(alone.call, [])
+    token = bench.run(alone.call, iter([]), [])
     assert shown(slow.send(token)) == "t2"
     assert bench.fetched == 2
 

@@ -36,8 +36,9 @@ class TokenCalls(KyivstarRequests):
     def fetch_token(self) -> Call[AccessToken]:
         """Return a new access token and its lifetime in seconds.
 
-        The token call is the same for all environments. It is assumed that a new token does not invalidate
-        earlier ones. Raises TelecomAuthError (wrong Client ID or Secret). It costs nothing.
+        The token call is the same for all environments. The document does not say whether a new token
+        invalidates earlier ones; if it does, calls under way replace this one. Raises TelecomAuthError (wrong
+        Client ID or Secret). It costs nothing.
         Source: "Автентифікація".
         """
         account = self.account
@@ -51,7 +52,8 @@ def auth_for(credentials: Credentials, limits: AccountLimits, deadline: float) -
     first; the same breaker would refuse the token call each time.
     """
     own = AccountLimits(clock=limits.clock, wall_clock=limits.wall_clock)
-    return ClientCredentials(partial(fetch, credentials, own, deadline), limits.clock)
+    key = f"__telecom_kyivstar_token__{credentials.key}"
+    return ClientCredentials(partial(fetch, credentials, own, deadline), key, limits.clock)
 
 
 def fetch(credentials: Credentials, limits: AccountLimits, deadline: float) -> Call[AccessToken]:

@@ -78,7 +78,7 @@ def test_a_shut_breaker_lets_a_probe_fetch_its_token() -> None:
     with pytest.raises(TelecomNotSentError):
         next(call())
     now[0] = 31.0
-    steps, found = drive(call(), [answer({"access_token": "abc"}), answer({})])
+    steps, found = drive(call(), [None, answer({"access_token": "abc"}), answer({})])
     assert found.status == 200
     assert [step.label for step in steps if isinstance(step, Request)] == [
         "POST /idp/oauth2/token",
@@ -93,6 +93,6 @@ def test_a_token_that_cannot_be_had_leaves_the_paid_call_unsent() -> None:
     with pytest.raises(TelecomNotSentError) as caught:
         drive(
             send_with_retry(request, auth, lambda response: response, limits, 60),
-            [Unknown("reset"), None, Unknown("reset"), None, Unknown("reset"), None, Unknown("reset")],
+            [None, Unknown("reset"), None, Unknown("reset"), None, Unknown("reset"), None, Unknown("reset")],
         )
     assert caught.value.call == "POST /idp/oauth2/token"
