@@ -4,9 +4,10 @@ The vendor does not say whether a new token invalidates the former one. Each pro
 
 - At first each process keeps a token of its own in memory, renews it early, and lets one caller at a time
   fetch it. After a 401 the token is dropped and the request is sent once more.
-- If a new token is refused too, although the vendor has accepted an earlier one, somebody else's token has
-  invalidated it. From then on the process uses a token that all processes share, by `rotating_jwt`. It is in
-  a store. Whoever needs a token looks there before fetching one, and shares it if there is one.
+- If the new token is refused too, although the vendor has accepted an earlier one, somebody else's token has
+  invalidated it; so it has if three tokens in a row were refused after a few requests. From then on the
+  process uses a token that all processes share, by `rotating_jwt`. It is in a store. Whoever needs a token
+  looks there before fetching one, and shares it if there is one.
 - A process none of whose tokens was ever accepted cannot know the reason: its Client ID may be for another
   server. It tries again in a few rounds, after random pauses, and returns the 401 in the end.
 
@@ -35,6 +36,7 @@ _MAX_FETCH_SECONDS = 90.0
 _EARLY_SECONDS, _EARLY_SHARE = 120.0, 0.05
 _PAUSES = ((0.5, 1.5), (1.0, 3.0))
 """Before the third and the fourth request of a process none of whose tokens was ever accepted."""
+_FEW_REQUESTS, _MAX_SHORT_LIVED = 10, 3
 SHARING = RotationTiming(renew_early=720.0, tolerated_early_revocations=10, max_early_revocations=20)
 """While processes find out that tokens exclude each other, some shared tokens are invalidated at once."""
 
@@ -65,6 +67,8 @@ class ClientCredentials:
         self._token: Secret | None = None
         self._renew_at = 0.0
         self._is_sharing = self._was_accepted = self._was_refused = False
+        self._accepted_requests = self._short_lived = 0
+        """The requests that were accepted with this token; the tokens in a row that were refused early."""
 
     def flow(self, request: Request) -> Call[Outcome]:
         """Yield the steps to fetch a token if needed, and the request; both again after a 401."""
@@ -86,7 +90,9 @@ class ClientCredentials:
                 return None
             outcome: Outcome = yield with_bearer_token(request, token)
             if not isinstance(outcome, Response) or outcome.status != 401:
-                self._was_accepted |= isinstance(outcome, Response) and outcome.status < 400
+                if isinstance(outcome, Response) and outcome.status < 400:
+                    self._was_accepted = True
+                    self._accepted_requests += 1
                 return outcome
             if refused is not None and self._was_accepted:
                 self._share()
@@ -105,14 +111,22 @@ class ClientCredentials:
         live = self._valid_token()
         if live and live != refused:
             return live  # another caller fetched it while this one waited
+        if refused is not None:
+            self._note_refusal()
         if self._is_sharing or (yield from self._others_share(refused)):
             self._is_sharing = True
             return None
         fetched: AccessToken = yield from as_not_sent(self._fetch())
         early = max(_EARLY_SECONDS, fetched.expires_in * _EARLY_SHARE)
         self._renew_at = self._clock() + max(0.0, fetched.expires_in - early * random.uniform(1, 1.5))
-        self._token = fetched.value
+        self._token, self._accepted_requests = fetched.value, 0
         return fetched.value
+
+    def _note_refusal(self) -> None:
+        is_short_lived = self._accepted_requests < _FEW_REQUESTS
+        self._short_lived = self._short_lived + 1 if is_short_lived else 0
+        if self._was_accepted and self._short_lived >= _MAX_SHORT_LIVED:
+            self._share()
 
     def _others_share(self, refused: Secret | None) -> Call[bool]:
         """Whether the store has a shared token, or, after a refusal, whether somebody is about to create one.

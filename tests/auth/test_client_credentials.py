@@ -201,6 +201,25 @@ class TestTokensThatExcludeEachOther:
         assert json.loads(bench.store[KEY])["expires"] == pytest.approx(time.time() + 28799, abs=60)
         assert bench.send(OK) == (["t3"], OK)
 
+    def test_three_tokens_in_a_row_that_are_refused_after_a_few_requests_say_so_too(self) -> None:
+        bench = Bench()
+        bench.send(OK, *[OK])
+        for number in (1, 2):
+            steps = [f"t{number}", "fetch", f"t{number + 1}"]
+            assert bench.send(DEAD, OK, OK) == (steps, OK)
+        assert bench.store == {}
+        assert bench.send(DEAD, OK, OK) == (["t3", "fetch", "t4"], OK)
+        assert json.loads(bench.store[KEY])["access"] == "t4"
+
+    def test_tokens_that_are_refused_after_many_requests_do_not(self) -> None:
+        bench = Bench()
+        bench.send(OK, OK)
+        for _ in range(5):
+            for _ in range(9):
+                bench.send(OK)
+            bench.send(DEAD, OK, OK)
+        assert (bench.fetched, bench.store) == (6, {})
+
     def test_the_log_says_so_once(self, caplog: pytest.LogCaptureFixture) -> None:
         bench = Bench()
         bench.send(OK, OK)

@@ -1,7 +1,8 @@
 """Kyivstar's token ends again and again while a process sends SMS, which have no idempotency key.
 
 It is revoked, or it expires at the vendor (whose clock moves) while the client believes it to be valid. The
-bulk operator sends in threads; another form sends by a hook in one event loop, as triggers do.
+bulk operator sends in threads; another form sends by a hook in one event loop, as triggers do. In a third
+form several processes send at the same time, and a new token may invalidate the former one.
 """
 
 from __future__ import annotations
@@ -22,11 +23,13 @@ from airflow_provider_telecom.hooks.kyivstar_open_telecom import KyivstarOpenTel
 from airflow_provider_telecom.operators.kyivstar_open_telecom import KyivstarSendBulkSmsOperator
 from airflow_provider_telecom.simulator.kyivstar_open_telecom.state import TOKEN_SECONDS, VendorState
 from tests.chaos.scenario import Round, Scenario
+from tests.hooks.kyivstar_stress import send_at_once
 from tests.running import Run
 
 VENDOR = "kyivstar_open_telecom"
 FIRST_NUMBER = 380670000000
 MESSAGES_PER_ROUND, ENDS_PER_ROUND = 2500, 5
+PROCESSES, MESSAGES_PER_PROCESS, TOKENS_PER_PROCESS = 4, 300, 6
 
 
 @dataclass
@@ -134,13 +137,32 @@ def violations(batch: Batch) -> list[str]:
     return wrong
 
 
+def play_processes(round_: Round) -> dict[str, float]:
+    """Send in several processes at once, whose tokens may exclude each other, and return what happened."""
+    simulator, exclude = round_.fresh(), round_.dice.random() < 0.75
+    if exclude:
+        simulator.state.vendor_state(VENDOR, VendorState).switches.turn_on("one_token")
+    ways = round_.dice.choices(("threads", "loop"), k=PROCESSES)
+    round_.folder.mkdir(parents=True, exist_ok=True)
+    results, sent = send_at_once(simulator, round_.folder / "store", ways, MESSAGES_PER_PROCESS)
+    tokens = sum(effect.kind == "token" for effect in simulator.state.ledger.effects)
+    messages = PROCESSES * MESSAGES_PER_PROCESS
+    round_.expect(results == {"ok": messages}, f"{ways}: {results}")
+    round_.expect(len(sent) == sent.total() == messages, f"{len(sent)} numbers got {sent.total()} messages")
+    most = PROCESSES * (TOKENS_PER_PROCESS if exclude else 1)
+    round_.expect(tokens <= most, f"{tokens} tokens for {PROCESSES} processes")
+    return {"messages": messages, "processes": PROCESSES, "renewals": tokens}
+
+
 def play(round_: Round) -> dict[str, float]:
-    """Send a batch in threads, or in one event loop, and return what happened."""
+    """Send a batch in threads, in one event loop, or in several processes, and return what happened."""
+    if round_.number % 3 == 2:
+        return play_processes(round_)
     preset = round_.dice.choice(("default", "opposite"))
     simulator = round_.fresh(preset)
     os.environ.update(round_.environment())
     forget_clients()
-    send = (send_in_threads, send_in_one_loop)[round_.number % 2]
+    send = (send_in_threads, send_in_one_loop)[round_.number % 3]
     batch = send(simulator, MESSAGES_PER_ROUND, ENDS_PER_ROUND, round_.dice.randrange(1 << 30))
     round_.expect(not (wrong := violations(batch)), "\n".join(wrong))
     return {"messages": batch.messages, "ended_tokens": batch.ends, "renewals": batch.renewals}

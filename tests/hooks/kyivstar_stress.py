@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import subprocess
 import sys
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -20,7 +22,7 @@ from airflow_provider_telecom.hooks.kyivstar_open_telecom import KyivstarOpenTel
 from airflow_provider_telecom.transport.wire import TokenStore
 from tests.hooks.sunsim_stress import FileStore
 
-AT_ONCE = 8
+AT_ONCE, FIRST_NUMBER = 8, 380670000000
 
 
 def hook_with(store: TokenStore) -> KyivstarOpenTelecomHook:
@@ -65,6 +67,37 @@ def send_in_one_loop(hook: KyivstarOpenTelecomHook, numbers: list[str]) -> Count
             return await asyncio.gather(*map(send, numbers))
 
     return Counter(asyncio.run(send_all()))
+
+
+def send_at_once(
+    simulator: Any, store: Path, ways: list[str], messages: int
+) -> tuple[Counter[str], dict[str, int]]:
+    """Let one process for each way send messages; return their results, and how often each number got one."""
+    processes = [
+        subprocess.Popen(
+            [
+                *(sys.executable, "-m", "tests.hooks.kyivstar_stress"),
+                *(str(store), str(FIRST_NUMBER + place * messages), str(messages), way),
+            ],
+            env=os.environ | simulator.environment(),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for place, way in enumerate(ways)
+    ]
+    for process in processes:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+    for process in processes:
+        assert process.stdin is not None
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    results: Counter[str] = Counter()
+    for process in processes:
+        results.update(json.loads(process.communicate()[0].splitlines()[-1]))  # the log comes before it
+    effects = simulator.state.ledger.effects
+    return results, Counter(effect.facts["msisdn"] for effect in effects if effect.kind == "sms")
 
 
 def main(store: str, first: str, messages: str, way: str) -> None:

@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import os
 import sqlite3
-import subprocess
-import sys
-from collections import Counter
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -15,40 +10,10 @@ from typing import Any
 import pytest
 
 from airflow_provider_telecom.simulator.kyivstar_open_telecom.state import VendorState
+from tests.hooks.kyivstar_stress import send_at_once
 
 LONG = pytest.mark.long
-VENDOR, FIRST_NUMBER = "kyivstar_open_telecom", 380670000000
-
-
-def send_at_once(
-    simulator: Any, store: Path, ways: list[str], messages: int
-) -> tuple[Counter[str], dict[str, int]]:
-    """Let one process for each way send messages; return their results, and how often each number got one."""
-    processes = [
-        subprocess.Popen(
-            [
-                *(sys.executable, "-m", "tests.hooks.kyivstar_stress"),
-                *(str(store), str(FIRST_NUMBER + place * messages), str(messages), way),
-            ],
-            env=os.environ | simulator.environment(),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        for place, way in enumerate(ways)
-    ]
-    for process in processes:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "ready\n"
-    for process in processes:
-        assert process.stdin is not None
-        process.stdin.write("go\n")
-        process.stdin.flush()
-    results: Counter[str] = Counter()
-    for process in processes:
-        results.update(json.loads(process.communicate()[0].splitlines()[-1]))  # the log comes before it
-    effects = simulator.state.ledger.effects
-    return results, Counter(effect.facts["msisdn"] for effect in effects if effect.kind == "sms")
+VENDOR = "kyivstar_open_telecom"
 
 
 def stored_keys(store: Path) -> list[str]:

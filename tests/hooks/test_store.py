@@ -156,6 +156,49 @@ class TestSunSim:
         assert len(telecom_simulator.state.ledger.of("sunsim", "callback")) == 2
 
 
+class TestKyivstar:
+    """A hook of Kyivstar's whose token is shared once tokens exclude each other."""
+
+    @pytest.fixture
+    def variables(self, supervisor: Supervisor, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+        monkeypatch.setenv("AIRFLOW__CORE__FERNET_KEY", "A" * 43 + "=")
+        return supervisor.variables
+
+    def test_independent_tokens_are_not_stored(
+        self, variables: dict[str, str], hook_for: Callable[..., Any], telecom_simulator: Any
+    ) -> None:
+        hook_for("kyivstar_open_telecom").send_sms("380670000001", "Hi")
+        assert variables == {}
+        assert len(minted(telecom_simulator)) == 1
+
+    def test_a_shared_token_is_in_a_variable_and_masked(
+        self, variables: dict[str, str], supervisor: Supervisor, hook_for: Callable[..., Any]
+    ) -> None:
+        hook = hook_for("kyivstar_open_telecom")
+        hook.send_sms("380670000001", "Hi")
+        hook.account.auth._share()
+        hook.send_sms("380670000002", "Hi")
+        key = f"__telecom_kyivstar_token__{hook.account_key}"
+        assert set(variables) == {key, f"{key}_lease"}
+        assert json.loads(variables[key])["access"] in supervisor.masked
+
+    def test_without_a_fernet_key_none_is_stored(
+        self, supervisor: Supervisor, hook_for: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("AIRFLOW__CORE__FERNET_KEY", "")
+        hook = hook_for("kyivstar_open_telecom")
+        hook.account.auth._share()
+        hook.send_sms("380670000001", "Hi")
+        assert supervisor.variables == {}
+
+    def test_variables_that_cannot_be_read_do_not_fail_a_call(
+        self, variables: dict[str, str], hook_for: Callable[..., Any], mocker: MockerFixture
+    ) -> None:
+        mocker.patch.object(VariableStore, "load", side_effect=TelecomNotSentError("not sent"))
+        assert hook_for("kyivstar_open_telecom").send_sms("380670000001", "Hi")
+        assert variables == {}
+
+
 def _redacted(text: str) -> Any:
     from airflow.sdk.log import redact
 
