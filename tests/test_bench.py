@@ -165,7 +165,8 @@ def test_an_unknown_benchmark_or_case() -> None:
 # The benchmarks, in a small form
 
 
-@pytest.mark.parametrize("name", ["personal_sms", pytest.param("promo", marks=pytest.mark.long)])
+@pytest.mark.long
+@pytest.mark.parametrize("name", ["personal_sms", "promo"])
 def test_a_send_is_not_much_dearer_than_a_plain_loop(name: str) -> None:
     """Nor does it become slower, and only the set of numbers grows."""
     cost, _, memory, slowdown = lines_of("sends.py", "--quick", name)
@@ -174,9 +175,8 @@ def test_a_send_is_not_much_dearer_than_a_plain_loop(name: str) -> None:
     assert slowdown["ours"] < 3
 
 
-@pytest.mark.parametrize(
-    "name", [pytest.param("csv", marks=pytest.mark.long), "json", pytest.param("xml", marks=pytest.mark.long)]
-)
+@pytest.mark.long
+@pytest.mark.parametrize("name", ["csv", "json", "xml"])
 def test_a_long_call_list_goes_to_disk(name: str) -> None:
     memory = figures_of("records.py", name, "--quick")
     assert memory["records"] > 10_000
@@ -191,7 +191,8 @@ def test_records_to_parquet_take_not_much_more_time_than_plain_pyarrow(name: str
     assert memory["ours"] < memory["limit"]
 
 
-@pytest.mark.parametrize("words", [["--quick"], pytest.param([], marks=pytest.mark.long)])
+@pytest.mark.long
+@pytest.mark.parametrize("words", [["--quick"], []])
 def test_an_audience_has_the_counts_of_plain_sql(words: list[str]) -> None:
     wall, _, memory = lines_of("audience.py", "million", *words)
     assert 0 < wall["recipients"] < wall["rows"]

@@ -646,7 +646,7 @@ def test_statistics_wake_the_transfer(
     served: Served, telecom_simulator: Any, hook_for: Callable[..., Any], monkeypatch: Any, tmp_path: Path
 ) -> None:
     monkeypatch.setattr("airflow_provider_telecom.triggers.poll._MAX_FIRST_DELAY", 0.0)
-    telecom_simulator.state.set_transition("ketchup_loyalty.stat", "after_seconds", 0.2)
+    telecom_simulator.state.set_transition("ketchup_loyalty.stat", "after_seconds", 2)
     hook_for("ketchup_loyalty").send_sms("380670000201", "Hi", reference="a1")
     load = KetchUpStatsToObjectStorageOperator(
         task_id="load",
