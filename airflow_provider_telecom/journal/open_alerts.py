@@ -30,6 +30,8 @@ KEPT_SECONDS = 86_400.0
 """How long a sent message is remembered here: the same event is not sent again by another host."""
 _DESCRIPTION = "Kept by airflow-provider-telecom; whoever deletes it ends this alert."
 _MAX_ROUNDS = 8
+_FORGOTTEN_AT_ONCE = 3
+"""An alert must not wait long for old ones to be deleted."""
 _PAUSE = 0.2
 _SAME_MOMENT = 10.0
 
@@ -154,6 +156,7 @@ class OpenAlerts:
             others = self._sent()
             if not self._may_send(others, event if once else "", most - 1):
                 return None
+            self._forget_old(others[:_FORGOTTEN_AT_ONCE])  # also where no incident ever ends
             now = self._clock()
             mine = SentMessage(f"{self.prefix}sent.{_stamp(now)}.{event}.{token_hex(4)}", now, event)
             self._set(mine.key, "{}")
@@ -200,7 +203,10 @@ class OpenAlerts:
 
     def forget_old(self) -> None:
         """Delete what is remembered of messages that were sent long ago."""
-        for each in self._sent():
+        self._forget_old(self._sent())
+
+    def _forget_old(self, sent: Iterable[SentMessage]) -> None:
+        for each in sent:
             if each.at < self._clock() - KEPT_SECONDS:
                 self._delete(each.key)
 

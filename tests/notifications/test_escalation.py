@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import math
 import time
 import uuid
 from datetime import timedelta
@@ -809,6 +810,15 @@ class TestTriggers:
         for place in range(250):
             airflow.tasks["nightly", RUN_ID, "load", place] = "running"
         assert Recovery(alerts).is_complete(alerts.list())
+
+    def test_old_messages_are_forgotten_where_no_incident_ends(self, airflow: Deployment) -> None:
+        """As while the Dag of the escalation is missing: only callbacks run."""
+        hours = 0.0
+        alerts = OpenAlerts("alerts", clock=lambda: 3600 * hours)
+        for number in range(200):
+            hours = 2.0 * number
+            assert alerts.claim(f"event{number}", 4, math.inf)
+        assert len(alerts.sent_events()) == 13, "those of a day"
 
 
 class TestWords:
