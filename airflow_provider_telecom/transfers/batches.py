@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
+from functools import cached_property
 from itertools import chain
 from typing import IO, TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from airflow_provider_telecom.calls.rows.csv_file import CsvReader
+from airflow_provider_telecom.calls.rows.json_file import LikeRecords
 from airflow_provider_telecom.calls.rows.record import BOM, MAX_RECORD_BYTES
 from airflow_provider_telecom.vendors.columns import json_text, json_texts
 
@@ -133,33 +136,14 @@ class ObjectBatch:
 
     def texts(self, key: str) -> Cells:
         """Return a field as texts."""
-        import pyarrow
-
-        values, kinds = self._values(key)
-        if kinds <= {str, type(None)}:
-            return Cells(pyarrow.array(values, pyarrow.string()))
-        usual = None
-        if not kinds <= {str, int, type(None)}:
-            usual = pyarrow.array([type(one) in (str, int, type(None)) for one in values])
-        texts = [str(one) if type(one) in (str, int) else None for one in values]
-        return Cells(pyarrow.array(texts, pyarrow.string()), usual)
+        return texts_of(self._values(key))
 
     def numbers(self, key: str, to: Any) -> Cells:
         """Return a field as numbers: whole numbers, decimals, and at most 18 digits."""
-        import pyarrow
+        return numbers_of(self._values(key), to)
 
-        values, kinds = self._values(key)
-        usual_kinds = {int, type(None), *([Decimal] if pyarrow.types.is_decimal(to) else [])}
-        if kinds <= usual_kinds:
-            return Cells(pyarrow.array(values, to))
-        found = [one if type(one) in usual_kinds else _whole(one) for one in values]
-        usual = [one is None or number is not None for one, number in zip(values, found, strict=True)]
-        return Cells(pyarrow.array(found, to), pyarrow.array(usual))
-
-    def _values(self, key: str) -> tuple[Sequence[Any], set[type]]:
-        """Return the values of a field, and their types."""
-        values = self._columns[key] if self._columns else [record.get(key) for record in self._records]
-        return values, set(map(type, values))
+    def _values(self, key: str) -> Sequence[Any]:
+        return self._columns[key] if self._columns else [record.get(key) for record in self._records]
 
     def raw(self) -> Cells:
         """Return each record as JSON."""
@@ -170,6 +154,109 @@ class ObjectBatch:
     def record(self, place: int) -> dict[str, Any]:
         """Return the record at an index."""
         return self._records[place]
+
+
+class JsonBatch:
+    """Records of JSON with the same names, as they were written. Raises ValueError for a wrong escape."""
+
+    def __init__(self, records: LikeRecords) -> None:
+        self.places: Sequence[int] = range(records.first, records.first + len(records.tokens))
+        columns = zip(*records.tokens, strict=True)
+        self._columns = {name: _JsonCells(each) for name, each in zip(records.names, columns, strict=True)}
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    @property
+    def keys(self) -> Iterable[str]:
+        """The names of all fields."""
+        return self._columns
+
+    def texts(self, key: str) -> Cells:
+        """Return a field as texts."""
+        column = self._columns[key]
+        return Cells(column.texts()) if column.is_text else texts_of(column.values)
+
+    def numbers(self, key: str, to: Any) -> Cells:
+        """Return a field as numbers: whole numbers, and at most 18 digits."""
+        import pyarrow
+
+        column = self._columns[key]
+        if column.is_whole:
+            return Cells(column.tokens.cast(pyarrow.int64()).cast(to))
+        return numbers_of(column.values, to)
+
+    def raw(self) -> Cells:
+        """Return each record as JSON."""
+        import pyarrow
+        from pyarrow import compute
+
+        parts: list[Any] = []
+        before = "{"
+        for key, column in self._columns.items():
+            parts += [pyarrow.scalar(f"{before}{json_text(key)}:"), column.tokens]
+            before = ","
+        return Cells(compute.binary_join_element_wise(*parts, pyarrow.scalar("}"), ""))
+
+    def record(self, place: int) -> dict[str, Any]:
+        """Return the record at an index."""
+        return {key: column.values[place] for key, column in self._columns.items()}
+
+
+class _JsonCells:
+    """The values of a field. `tokens` are their JSON, as `json_text` writes it."""
+
+    def __init__(self, tokens: Sequence[bytes]) -> None:
+        import pyarrow
+
+        self._joined = b"\n".join(tokens)  # no token has a line break
+        texts = self._joined.count(b'"\n"') + 1 if self._joined[:1] + self._joined[-1:] == b'""' else 0
+        self.is_text = texts == len(tokens)
+        self.is_whole = b'"' not in self._joined and b"n" not in self._joined
+        self._has_escapes = b"\\" in self._joined
+        canonical = [*map(json_text, self.values)] if self._has_escapes else tokens
+        self.tokens = pyarrow.array(canonical, pyarrow.string())
+
+    @cached_property
+    def values(self) -> list[Any]:
+        """The values."""
+        found: list[Any] = json.loads(b"[%b]" % self._joined.replace(b"\n", b","))
+        return found
+
+    def texts(self) -> Any:
+        """Return the texts of a field that has nothing else."""
+        import pyarrow
+        from pyarrow import compute
+
+        if self._has_escapes:
+            return pyarrow.array(self.values, pyarrow.string())
+        return compute.binary_slice(self.tokens.cast(pyarrow.binary()), 1, -1).cast(pyarrow.string())
+
+
+def texts_of(values: Sequence[Any]) -> Cells:
+    """Return values as texts; whole numbers are written in digits."""
+    import pyarrow
+
+    kinds = set(map(type, values))
+    if kinds <= {str, type(None)}:
+        return Cells(pyarrow.array(values, pyarrow.string()))
+    usual = None
+    if not kinds <= {str, int, type(None)}:
+        usual = pyarrow.array([type(one) in (str, int, type(None)) for one in values])
+    texts = [str(one) if type(one) in (str, int) else None for one in values]
+    return Cells(pyarrow.array(texts, pyarrow.string()), usual)
+
+
+def numbers_of(values: Sequence[Any], to: Any) -> Cells:
+    """Return values as numbers: whole numbers, decimals, and at most 18 digits."""
+    import pyarrow
+
+    usual_kinds = {int, type(None), *([Decimal] if pyarrow.types.is_decimal(to) else [])}
+    if set(map(type, values)) <= usual_kinds:
+        return Cells(pyarrow.array(values, to))
+    found = [one if type(one) in usual_kinds else _whole(one) for one in values]
+    usual = [one is None or number is not None for one, number in zip(values, found, strict=True)]
+    return Cells(pyarrow.array(found, to), pyarrow.array(usual))
 
 
 def _whole(value: object) -> int | None:
@@ -222,20 +309,23 @@ def csv_batches(
             return
 
 
-def object_batches(rows: Iterable[NumberedRow]) -> Iterator[Batch | NumberedRow]:
+def object_batches(pieces: Iterable[NumberedRow | LikeRecords]) -> Iterator[Batch | NumberedRow]:
     """Yield the same rows, with most records in batches."""
     places: list[int] = []
     records: list[dict[str, Any]] = []
-    for place, row in rows:
+    for piece in pieces:
+        row = None if isinstance(piece, LikeRecords) else piece[1]
         if isinstance(row, dict):
-            places.append(place)
+            places.append(piece[0])
             records.append(row)
         if len(records) == RECORDS_AT_ONCE or not isinstance(row, dict):
             if records:
                 yield ObjectBatch(records, places)
                 places, records = [], []
-            if not isinstance(row, dict):
-                yield place, row
+            if isinstance(piece, LikeRecords):
+                yield JsonBatch(piece)
+            elif not isinstance(row, dict):
+                yield piece
     if records:
         yield ObjectBatch(records, places)
 

@@ -343,14 +343,14 @@ class _Messages:
         from airflow_provider_telecom.transfers.columnar import add_records
         from airflow_provider_telecom.vendors.ketchup_loyalty.responses.exports import (
             MESSAGE_ID,
-            iter_records,
+            iter_pieces,
         )
         from airflow_provider_telecom.vendors.ketchup_loyalty.schema import usual_records
 
         if self.format == "csv":
             batches = csv_batches(export, field_pattern=MESSAGE_ID)
         else:
-            batches = object_batches(iter_records(export, self.format))
+            batches = object_batches(iter_pieces(export, self.format))
         usual = usual_records(self.region)
         add_records(self.dataset, batches, usual, self.zone, self._choose, self._add, progress)
 

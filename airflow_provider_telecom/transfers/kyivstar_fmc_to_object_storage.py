@@ -141,14 +141,14 @@ class _Calls:
     def _add_batches(self, response: IO[bytes], progress: ProgressLogger) -> None:
         from airflow_provider_telecom.transfers.batches import csv_batches, object_batches
         from airflow_provider_telecom.transfers.columnar import add_records
-        from airflow_provider_telecom.vendors.kyivstar_fmc.responses import START, iter_records
+        from airflow_provider_telecom.vendors.kyivstar_fmc.responses import START, iter_pieces
         from airflow_provider_telecom.vendors.kyivstar_fmc.schema import usual_records
         from airflow_provider_telecom.vendors.kyivstar_fmc.times import KYIV
 
         if self.format == "csv":
             batches = csv_batches(response, self.encoding, START)
         else:
-            batches = object_batches(iter_records(response, self.format))
+            batches = object_batches(iter_pieces(response, self.format))
         usual = usual_records(self.region)
         add_records(self.dataset, batches, usual, KYIV, self._choose, self._add, progress)
 

@@ -21,7 +21,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_telecom.calls.errors import TelecomError
-from airflow_provider_telecom.calls.rows import NumberedRow, csv_rows
+from airflow_provider_telecom.calls.rows import (
+    LikeRecords,
+    NumberedRow,
+    csv_rows,
+    json_file,
+    json_metadata,
+    json_pieces,
+    json_rows,
+)
 from airflow_provider_telecom.calls.rows.csv_file import ENCODINGS
 from airflow_provider_telecom.tasks import storage
 from airflow_provider_telecom.transfers import batches, columnar, novaconnect_reports
@@ -30,6 +38,7 @@ from airflow_provider_telecom.transfers import kyivstar_fmc_to_object_storage as
 from airflow_provider_telecom.transfers.dataset import Dataset, DatasetSpec
 from airflow_provider_telecom.transfers.parts import parts_by_day
 from airflow_provider_telecom.transfers.progress_logger import ProgressLogger
+from airflow_provider_telecom.vendors.columns import json_text
 from airflow_provider_telecom.vendors.ketchup_loyalty import schema as ketchup_schema
 from airflow_provider_telecom.vendors.kyivstar_fmc import schema as fmc_schema
 from airflow_provider_telecom.vendors.kyivstar_fmc.times import KYIV, Window
@@ -48,6 +57,8 @@ def small_batches() -> Iterator[None]:
         patch.setattr(batches, "_FIRST_BYTES", 700)
         patch.setattr(batches, "MIN_RECORDS", 2)
         patch.setattr(batches, "RECORDS_AT_ONCE", 7)
+        patch.setattr(json_file, "FIRST_BYTES", 700)
+        patch.setattr(json_file, "MIN_RECORDS", 2)
         patch.setattr(novaconnect_reports, "_RECORDS_AT_ONCE", 30)
         patch.setattr(columnar, "_MAX_UNUSUAL", 2)
         patch.setattr("airflow_provider_telecom.transfers.dataset._MAX_ROWS_IN_MEMORY", 11)
@@ -380,6 +391,184 @@ def test_lines_of_csv(seed: int) -> None:
     assert outcome(lambda: flat(batches.csv_batches(io.BytesIO(body), encoding))) == outcome(
         lambda: list(csv_rows(io.BytesIO(body), encoding=encoding))
     )
+
+
+JSON_TEXTS = (
+    *(
+        b'""',
+        b'"a"',
+        b'"0"',
+        b'" "',
+        b'"}"',
+        b'"},{"',
+        b'",]"',
+        b'"a\\"b"',
+        b'"\\\\"',
+        b'"\\/"',
+        b'"\\n\\r\\t"',
+    ),
+    *(
+        b'"\\u0430"',
+        b'"\\u0000"',
+        b'"\\u001F"',
+        b'"\\ud83d\\ude00"',
+        b'"\\uD83D"',
+        b'"\\ude00"',
+        b'"\\ufdd0"',
+    ),
+    *(
+        b'"\xef\xb7\x90"',
+        b'"\xd0\xb0\xe2\x80\xa8"',
+        b'"\xf0\x9f\x98\x80"',
+        b'"\x7f"',
+        b'"\\uFFFF"',
+        b'"n"',
+        b'"null"',
+    ),
+)
+JSON_OTHERS = (
+    *(
+        b"0",
+        b"7",
+        b"-1",
+        b"-0",
+        b"1.5",
+        b"1e3",
+        b"999999999999999999",
+        b"9999999999999999999",
+        b"null",
+        b"true",
+    ),
+    *(b"[]", b"{}", b'{"a":1}', b'[{"a":"}"}]', b"0.10", b"-12", b"1E400"),
+)
+JSON_WRONG = (
+    *(
+        b"007",
+        b"NaN",
+        b"'a'",
+        b'"\n"',
+        b'"\\x"',
+        b'"\xff"',
+        b'"\xed\xa0\x80"',
+        b"+1",
+        b"1.",
+        b".5",
+        b"tru",
+        b'"a',
+        b"",
+    ),
+    *(b"9" * 4000, b"-" + b"9" * 4001, b'"' + b"9" * 4000 + b'"', b"}", b"]", b'"a":1', b"/**/1", b"[" * 40),
+)
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+@given(seed=st.integers(0, 2**32))
+def test_json(seed: int) -> None:
+    check_json(seed)
+
+
+@pytest.mark.long
+@settings(max_examples=40_000, deadline=None, suppress_health_check=list(HealthCheck))
+@given(seed=st.integers(0, 2**32))
+def test_json_long(seed: int) -> None:
+    check_json(seed)
+
+
+def check_json(seed: int) -> None:
+    dice = random.Random(seed)
+    body = json_of(dice)
+    name, stray_commas = dice.choice([None, "calls"]), dice.random() < 0.5
+    extra: tuple[list[str], list[str]] = ([], [])
+
+    def read(rows: Callable[..., Iterator[Any]], keys: list[str]) -> object:
+        found: list[Any] = []
+        file = io.BytesIO(body)
+        try:
+            for piece in rows(file, name, stray_commas=stray_commas, on_extra_key=keys.append):
+                found.append(piece)
+        except TelecomError as error:
+            found.append(str(error))
+        return found
+
+    at_once = read(lambda *given, **more: with_texts(json_pieces(*given, **more)), extra[0])
+    one_by_one = read(lambda *given, **more: each_with_texts(json_rows(*given, **more)), extra[1])
+    assert at_once == one_by_one
+    assert extra[0] == extra[1]
+    with pytest.MonkeyPatch.context() as patch:
+        metadata = outcome(lambda: json_metadata(io.BytesIO(body)))
+        patch.setattr(json_file._Chunks, "take", lambda *_: [])
+        assert metadata == outcome(lambda: json_metadata(io.BytesIO(body)))
+
+
+def with_texts(pieces: Iterator[NumberedRow | LikeRecords]) -> Iterator[Any]:
+    """Yield each record with its JSON and types."""
+    for piece in pieces:
+        if isinstance(piece, LikeRecords):
+            batch = batches.JsonBatch(piece)
+            rows = zip(batch.places, map(batch.record, range(len(batch))), strict=True)
+            found = each_with_texts(rows)
+            raw = batch.raw().values.to_pylist()
+            for (place, record, text), other in zip(found, raw, strict=True):
+                assert text == other
+                yield place, record, text
+        else:
+            yield from each_with_texts([piece])
+
+
+def each_with_texts(rows: Any) -> Iterator[Any]:
+    for place, row in rows:
+        yield place, repr(row), json_text(row) if isinstance(row, dict) else ""
+
+
+def json_of(dice: random.Random) -> bytes:
+    """Return a list of JSON, or nearly JSON."""
+    names = dice.choice([[b"a"], [b"a", b"b", b"c"], [b"start", b"\\u0430", b'x\\"', b"\xd0\xb0 b"]])
+    gaps = dice.choice([[b""], [b" "], [b"", b" ", b"\n\t", b"\r\n"]])
+    rate, wrong = dice.choice([0, 0.02, 0.2]), dice.choice([0, 0, 0.005])
+    kinds = [dice.choice([JSON_TEXTS, JSON_TEXTS, JSON_OTHERS[:8], (b'"x"',), (b"1", b"2")]) for _ in names]
+
+    def gap() -> bytes:
+        return dice.choice(gaps)
+
+    def value(kind: tuple[bytes, ...]) -> bytes:
+        chosen = dice.random()
+        if chosen < wrong:
+            return dice.choice(JSON_WRONG)
+        return dice.choice(JSON_TEXTS + JSON_OTHERS if chosen < rate + wrong else kind)
+
+    def record() -> bytes:
+        if dice.random() < rate / 4:
+            return dice.choice([*JSON_TEXTS, *JSON_OTHERS])
+        fields = [
+            b'"%b"%b:%b%b' % (name, gap(), gap(), value(kind))
+            for name, kind in zip(names, kinds, strict=True)
+        ]
+        if dice.random() < rate / 2:
+            fields.append(dice.choice(fields))
+        if dice.random() < rate / 2:
+            dice.shuffle(fields)
+        if dice.random() < rate / 2:
+            fields.pop()
+        between = (b"%b,%b" % (gap(), gap())).join(fields)
+        stray = b"," if dice.random() < rate / 10 else b""
+        return b"{%b%b%b%b}" % (gap(), between, stray, gap())
+
+    records = (b"%b,%b" % (gap(), gap())).join(record() for _ in range(dice.randint(0, 60)))
+    listed = b"[%b%b%b]" % (records, dice.choice([b"", b"", b","]), gap())
+    body = listed
+    if dice.random() < 0.7:
+        before = dice.choice([b"", b'"error":"x",', b'"more":[1,{"a":"}"}],', b'"a":1,"a":2,'])
+        after = dice.choice([
+            b"",
+            b',"error":0',
+            b',"calls":[{"a":1}]',
+            b',"x":{"a":1.5}',
+            b',"z":"%b"' % (b"9" * 4000),
+        ])
+        body = b'{%b"calls":%b%b}' % (before, listed, after)
+    if wrong and dice.random() < 0.3:
+        body = body[: dice.randint(0, len(body))] + dice.choice([b"", b"]", b"}", b"x", b"\xff"])
+    return dice.choice([b"", b"", b"", b"\xef\xbb\xbf"]) + body + dice.choice([b"", b"", b"\n", b" x"])
 
 
 def flat(found: Iterator[Any]) -> list[NumberedRow]:

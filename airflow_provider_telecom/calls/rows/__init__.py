@@ -7,17 +7,19 @@ error and no `BadRow.reason` contains anything of the file.
 """
 
 from airflow_provider_telecom.calls.rows.csv_file import ENCODINGS, csv_rows
-from airflow_provider_telecom.calls.rows.json_file import json_metadata, json_rows
+from airflow_provider_telecom.calls.rows.json_file import LikeRecords, json_metadata, json_pieces, json_rows
 from airflow_provider_telecom.calls.rows.record import BadRow, NumberedRow, all_rows
 from airflow_provider_telecom.calls.rows.xml_file import xml_metadata, xml_rows
 
 __all__ = [
     "ENCODINGS",
     "BadRow",
+    "LikeRecords",
     "NumberedRow",
     "all_rows",
     "csv_rows",
     "json_metadata",
+    "json_pieces",
     "json_rows",
     "xml_metadata",
     "xml_rows",

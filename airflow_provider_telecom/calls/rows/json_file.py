@@ -6,7 +6,8 @@ import json
 import re
 from collections.abc import Callable, Iterable, Iterator
 from decimal import Decimal
-from typing import IO, Any, cast
+from functools import lru_cache
+from typing import IO, Any, NamedTuple, cast
 
 import ijson
 
@@ -20,19 +21,31 @@ from airflow_provider_telecom.calls.rows.record import (
     BadRow,
     NumberedRow,
     bad_row,
-    chunks_of,
 )
 
 _Event = tuple[str, Any]
 _NESTED = {"start_map": 1, "start_array": 1, "end_map": -1, "end_array": -1}
 _HALF = "\ufdd0"  # a noncharacter: replaces half a character, which yajl would turn into a question mark
-_LONG_NUMBER = re.compile(rb"(?<![0-9])[0-9]{4000}")
+_LONG_NUMBER, _STEP, _DIGITS = re.compile(rb"(?<![0-9])[0-9]{4000}"), 100, re.compile(rb"[0-9]{40}")
 _ESCAPE = re.compile(
     rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F]|(u[dD][89a-fA-F][0-9a-fA-F]{2})|.)", re.DOTALL
 )
-_COMMA = re.compile(rb",[ \t\r\n]*[}\]]")
 _STRING_OR_COMMA = re.compile(rb'("[^"\\]*(?:\\.[^"\\]*)*"?)|,[ \t\r\n]*([}\]])', re.DOTALL)
 _MAX_EXPONENT = 400
+
+FIRST_BYTES = 32 << 10
+"""How much is read at once after a record that had to be read alone; then twice as much each time."""
+MIN_RECORDS = 16
+"""Fewer records are not worth reading them at once."""
+_MAX_NAMES, _MAX_LIKE_BYTES = 100, MAX_RECORD_BYTES // 2
+_GAP = rb"[ \t\r\n]*+"
+_HEX = b"[0-9a-fA-F]"
+_SIMPLE_ESCAPE = (
+    rb'\\(?:["\\/bfnrt]|u(?![dD][89a-fA-F]|[fF][dD][dD]0)%b{4}|u[dD][89abAB]%b{2}\\u[dD][c-fC-F]%b{2})'
+    % (_HEX, _HEX, _HEX)
+)
+_CHARACTERS = rb'[^"\\\x00-\x1f]*+'
+_SIMPLE = rb'("%b(?:%b%b)*+"|0|-?[1-9][0-9]{0,17}|null)' % (_CHARACTERS, _SIMPLE_ESCAPE, _CHARACTERS)
 
 
 def json_rows(
@@ -53,21 +66,28 @@ def json_rows(
     in UTF-8, numbers of 4000 digits or beyond 1e400, nesting deeper than 32, more than 1 MB in a record or
     beside the records, a key that occurs twice beside them, and a missing list.
     """
-    number, found = 0, False
-    tidy = stray_commas and any(map(_COMMA.search, _json_chunks(file)))
-    chunks = _without_stray_commas(_json_chunks(file)) if tidy else _json_chunks(file)
-    try:
-        for place, events in _json_parts(_events(chunks), name):
-            found = found or place is _LIST
-            if place is _RECORD:
-                number += 1
-                yield number, _json_record(events)
-            elif on_extra_key is not None and isinstance(place, str) and (len(events) > 2 or events[0][1]):
-                on_extra_key(place)
-    except TelecomAnswerError as error:
-        raise TelecomAnswerError(f"after record {number}: {error.text}") from None
-    if not found:
-        raise TelecomAnswerError("no list of records")
+    yield from _Rows(_Chunks(file, by_record=False), name, stray_commas, on_extra_key)
+
+
+def json_pieces(
+    file: IO[bytes],
+    name: str | None = None,
+    *,
+    stray_commas: bool = False,
+    on_extra_key: Callable[[str], None] | None = None,
+) -> Iterator[NumberedRow | LikeRecords]:
+    """Yield what `json_rows` yields, with many records at once where they look like the one before them."""
+    chunks = _Chunks(file, by_record=True)
+    rows = _Rows(chunks, name, stray_commas, on_extra_key)
+    size = FIRST_BYTES
+    for row in rows:
+        yield row
+        names = tuple(row[1]) if isinstance(row[1], dict) else ()
+        while names and (records := chunks.take(names, size)):
+            yield LikeRecords(rows.number + 1, names, [record.groups() for record in records])
+            rows.number += len(records)
+            size = min(2 * size, MAX_RECORD_BYTES)
+        size = FIRST_BYTES
 
 
 def json_metadata(file: IO[bytes]) -> dict[str, Any]:
@@ -75,12 +95,58 @@ def json_metadata(file: IO[bytes]) -> dict[str, Any]:
 
     Empty if the file is a list. Raises TelecomAnswerError as `json_rows`.
     """
-    parts = _json_parts(_events(_json_chunks(file)), None)
-    return {
-        place: events[0][1]
-        for place, events in parts
-        if isinstance(place, str) and events[0][0] not in _NESTED
-    }
+    chunks = _Chunks(file, by_record=True)
+    found: dict[str, Any] = {}
+    for place, events in _json_parts(_events(chunks), None):
+        if isinstance(place, str) and events[0][0] not in _NESTED:
+            found[place] = events[0][1]
+        if place is _RECORD and events[0][0] == "start_map":
+            record = _json_record(events)
+            while isinstance(record, dict) and record and chunks.take(tuple(record), MAX_RECORD_BYTES):
+                pass
+    return found
+
+
+class LikeRecords(NamedTuple):
+    """Records, from the `first` number on, of the same names in the same order.
+
+    `tokens` has for each record its values, as they are in the file: texts, whole numbers, and null.
+    """
+
+    first: int
+    names: tuple[str, ...]
+    tokens: list[tuple[bytes, ...]]
+
+
+class _Rows:
+    """The records of a JSON text, one by one. `number` is that of the last one."""
+
+    def __init__(
+        self,
+        chunks: _Chunks,
+        name: str | None,
+        stray_commas: bool,
+        on_extra_key: Callable[[str], None] | None,
+    ) -> None:
+        self._chunks, self._name, self._on_extra_key = chunks, name, on_extra_key
+        self._stray_commas, self.number = stray_commas, 0
+
+    def __iter__(self) -> Iterator[NumberedRow]:
+        found = False
+        tidy = self._stray_commas and self._chunks.have_stray_commas()
+        chunks = _without_stray_commas(self._chunks) if tidy else self._chunks
+        try:
+            for place, events in _json_parts(_events(chunks), self._name):
+                found = found or place is _LIST
+                if place is _RECORD:
+                    self.number += 1
+                    yield self.number, _json_record(events)
+                elif self._on_extra_key and isinstance(place, str) and (len(events) > 2 or events[0][1]):
+                    self._on_extra_key(place)
+        except TelecomAnswerError as error:
+            raise TelecomAnswerError(f"after record {self.number}: {error.text}") from None
+        if not found:
+            raise TelecomAnswerError("no list of records")
 
 
 _LIST, _RECORD = object(), object()
@@ -224,26 +290,105 @@ def _wrong(do: Callable[..., Any], events: list[_Event], *chunk: bytes) -> bool:
     return False
 
 
-def _json_chunks(file: IO[bytes]) -> Iterator[bytes]:
-    """Yield a JSON text in chunks that end with a quotation mark: none splits a number or an escape."""
-    held, mark = bytearray(), BOM
-    for chunk in chunks_of(file):
-        cut = chunk.rfind(b'"') + 1
-        held += chunk[:cut] if cut else chunk
-        if len(held) > MAX_RECORD_BYTES + CHUNK_BYTES:
-            raise TelecomAnswerError(f"a text or a gap larger than {MAX_RECORD_BYTES} bytes")
-        if cut:
-            yield _plain(bytes(held).removeprefix(mark))
-            held, mark = bytearray(chunk[cut:]), b""
-    yield _plain(bytes(held).removeprefix(mark))
+class _Chunks:
+    """A JSON text in chunks that end with a quotation mark or a brace: none splits a number or an escape.
+
+    With `by_record` a chunk has one closing brace at most, at its end. So when an object was parsed, nothing
+    that follows it was, and `take` can take what follows.
+    """
+
+    def __init__(self, file: IO[bytes], *, by_record: bool) -> None:
+        self._file, self._by_record = file, by_record
+        self._held = bytearray()
+
+    def __iter__(self) -> Iterator[bytes]:
+        self._file.seek(0)
+        held, mark = self._held, BOM
+        while True:
+            cut = self._by_record and held.find(b"}") + 1
+            if cut := cut or held.rfind(b'"') + 1:
+                chunk = bytes(held[:cut])
+                del held[:cut]
+                yield from _plain(chunk.removeprefix(mark))
+                mark = b""
+            elif len(held) > MAX_RECORD_BYTES + CHUNK_BYTES:
+                raise TelecomAnswerError(f"a text or a gap larger than {MAX_RECORD_BYTES} bytes")
+            elif not self._read(CHUNK_BYTES):
+                yield from _plain(bytes(held).removeprefix(mark))
+                return
+
+    def have_stray_commas(self) -> bool:
+        """Return whether there may be a comma before a closing bracket. Call it before the first chunk."""
+        chunks = (chunk.translate(None, b" \t\r\n") for chunk in _Chunks(self._file, by_record=False))
+        return any(b",}" in chunk or b",]" in chunk for chunk in chunks)
+
+    def take(self, names: tuple[str, ...], size: int) -> list[re.Match[bytes]]:
+        """Take the next records within so many bytes, while they have just these names and simple values.
+
+        Call it when an object of a list was parsed. Returns for each record a match whose groups are the
+        values, as they are written; nothing is taken if these are few.
+        """
+        held = self._held
+        if len(held) < size:
+            self._read(size - len(held))
+        piece = bytes(held[:size])
+        match, end = _like(names).match, 0
+        records: list[re.Match[bytes]] = []
+        while (found := match(piece, end)) and found.end() - end < _MAX_LIKE_BYTES:
+            records.append(found)
+            end = found.end()
+        taken = piece[:end]
+        if len(records) < MIN_RECORDS or not _is_utf_8(taken):
+            return []
+        if _HALF.encode() in taken or _long_number(taken):
+            return []
+        del held[:end]
+        return records
+
+    def _read(self, size: int) -> bool:
+        piece = self._file.read(size)
+        self._held += piece
+        return bool(piece)
 
 
-def _plain(chunk: bytes) -> bytes:
-    if _LONG_NUMBER.search(chunk):
-        raise TelecomAnswerError("a number of thousands of digits")
+def _is_utf_8(text: bytes) -> bool:
+    try:
+        text.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+@lru_cache(maxsize=64)
+def _like(names: tuple[str, ...]) -> re.Pattern[bytes]:
+    """Return what matches a comma and a record of these names, whose values are simple.
+
+    What matches is strict JSON. It has no fraction, no more than 18 digits, and no half of a character.
+    """
+    if len(names) > _MAX_NAMES:
+        return re.compile(b"(?!)")
+    fields = []
+    for name in names:
+        written = {json.dumps(name, ensure_ascii=each).encode() for each in (False, True)}
+        fields.append(b"(?:%s)" % b"|".join(map(re.escape, sorted(written))) + _GAP + b":" + _GAP + _SIMPLE)
+    return re.compile(_GAP + b"," + _GAP + rb"\{" + _GAP + (_GAP + b"," + _GAP).join(fields) + _GAP + rb"\}")
+
+
+def _plain(chunk: bytes) -> Iterator[bytes]:
+    number = _long_number(chunk)
+    if number:
+        chunk = chunk[: number.start()]
     if b"\\ud" in chunk or b"\\uD" in chunk:
-        return _ESCAPE.sub(lambda hit: b"\\ufdd0" if hit[1] else hit[0], chunk)
-    return chunk
+        chunk = _ESCAPE.sub(lambda hit: b"\\ufdd0" if hit[1] else hit[0], chunk)
+    yield chunk
+    if number:
+        raise TelecomAnswerError("a number of thousands of digits")
+
+
+def _long_number(chunk: bytes) -> re.Match[bytes] | None:
+    if not _DIGITS.search(chunk[_STEP - 1 :: _STEP]):  # much quicker than to look at each byte
+        return None
+    return _LONG_NUMBER.search(chunk)
 
 
 def _without_stray_commas(chunks: Iterable[bytes]) -> Iterator[bytes]:

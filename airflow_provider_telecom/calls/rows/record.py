@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import IO, Any
 
@@ -55,10 +55,3 @@ def bad_row(reason: str, raw: str) -> BadRow:
         else ""
     )
     return BadRow(reason + cut, raw[:MAX_RAW_CHARACTERS])
-
-
-def chunks_of(file: IO[bytes]) -> Iterator[bytes]:
-    """Yield the chunks of a file from its beginning."""
-    file.seek(0)
-    while piece := file.read(CHUNK_BYTES):
-        yield piece

@@ -17,9 +17,11 @@ from airflow_provider_telecom.calls.responses import (
 )
 from airflow_provider_telecom.calls.rows import (
     BadRow,
+    LikeRecords,
     NumberedRow,
     all_rows,
     csv_rows,
+    json_pieces,
     json_rows,
     xml_metadata,
     xml_rows,
@@ -82,7 +84,12 @@ def iter_records(file: IO[bytes], format: Format, encoding: str = "utf-8") -> It
     """
     if format == "csv":
         return csv_rows(file, encoding=encoding, field_pattern=START)
-    return _json_records(file) if format == "json" else _xml_records(file)
+    return _json_records(file, json_rows) if format == "json" else _xml_records(file)
+
+
+def iter_pieces(file: IO[bytes], format: Format) -> Iterator[NumberedRow | LikeRecords]:
+    """Yield what `iter_records` yields of JSON or XML, with many records at once where they are alike."""
+    return _json_records(file, json_pieces) if format == "json" else _xml_records(file)
 
 
 def is_list(response: Response, format: Format) -> bool:
@@ -103,9 +110,9 @@ def is_list(response: Response, format: Format) -> bool:
         return False
 
 
-def _json_records(file: IO[bytes]) -> Iterator[NumberedRow]:
+def _json_records(file: IO[bytes], read: Callable[..., Iterator[T]]) -> Iterator[T]:
     other_keys: list[str] = []
-    yield from json_rows(file, "calls", stray_commas=True, on_extra_key=other_keys.append)
+    yield from read(file, "calls", stray_commas=True, on_extra_key=other_keys.append)
     _refuse_errors(other_keys)
 
 

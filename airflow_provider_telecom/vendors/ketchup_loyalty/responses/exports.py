@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from typing import IO, Any, Literal, get_args
+from typing import IO, Any, Literal, TypeVar, get_args
 
 from airflow_provider_telecom.calls.errors import TelecomAnswerError
 from airflow_provider_telecom.calls.request import Response
 from airflow_provider_telecom.calls.responses import unreadable_response
 from airflow_provider_telecom.calls.rows import (
     BadRow,
+    LikeRecords,
     NumberedRow,
     all_rows,
     csv_rows,
     json_metadata,
+    json_pieces,
     json_rows,
     xml_metadata,
     xml_rows,
@@ -27,6 +29,7 @@ from airflow_provider_telecom.vendors.ketchup_loyalty.responses.content import (
 )
 from airflow_provider_telecom.vendors.ketchup_loyalty.responses.errors import EMPTY, error_code, raise_error
 
+T = TypeVar("T")
 Format = Literal["json", "xml", "csv"]
 FORMATS: tuple[Format, ...] = get_args(Format)
 Record = dict[str, Any]
@@ -123,14 +126,21 @@ def iter_records(file: IO[bytes], format: str) -> Iterator[NumberedRow]:
     """
     if format == "csv":
         return csv_rows(file, field_pattern=MESSAGE_ID)
-    if format == "json":
-        return _json_records(file)
+    return _json_records(file, json_rows) if format == "json" else _xml_records(file)
+
+
+def iter_pieces(file: IO[bytes], format: str) -> Iterator[NumberedRow | LikeRecords]:
+    """Yield what `iter_records` yields of JSON or XML, with many records at once where they are alike."""
+    return _json_records(file, json_pieces) if format == "json" else _xml_records(file)
+
+
+def _xml_records(file: IO[bytes]) -> Iterator[NumberedRow]:
     return _unless_empty(xml_metadata, lambda found: xml_rows(found, MESSAGE_ID), file)
 
 
-def _json_records(file: IO[bytes]) -> Iterator[NumberedRow]:
+def _json_records(file: IO[bytes], read: Callable[[IO[bytes]], Iterator[T]]) -> Iterator[T]:
     try:
-        yield from _unless_empty(json_metadata, json_rows, file)
+        yield from _unless_empty(json_metadata, read, file)
     except TelecomAnswerError as error:
         advice = "use xml, or csv with a message_type: the document's own sample is not JSON"
         raise TelecomAnswerError(f"{error.text}; {advice}") from None
@@ -138,9 +148,9 @@ def _json_records(file: IO[bytes]) -> Iterator[NumberedRow]:
 
 def _unless_empty(
     facts: Callable[[IO[bytes]], Mapping[str, object]],
-    rows: Callable[[IO[bytes]], Iterator[NumberedRow]],
+    rows: Callable[[IO[bytes]], Iterator[T]],
     file: IO[bytes],
-) -> Iterator[NumberedRow]:
+) -> Iterator[T]:
     """Yield the rows. Raises an error that is beside them, before or after."""
     if not _is_empty(strip_blanks(dict(facts(file)))):
         yield from rows(file)
