@@ -45,9 +45,11 @@ class Process(Worker):
                 self.wakes = wakes
 
 
-def together(world: World, number: int, calls: int, over: float = 1.0) -> list[Process]:
+def together(
+    world: World, number: int, calls: int, over: float = 1.0, kind: type[Process] = Process
+) -> list[Process]:
     """Start so many processes within some seconds."""
-    made = [Process(world, f"P{place}", calls) for place in range(number)]
+    made = [kind(world, f"P{place}", calls) for place in range(number)]
     for process in made:
         process.start(world.chance.uniform(0, over))
     return made
@@ -91,6 +93,34 @@ def test_independent_tokens_are_not_shared() -> None:
     world = Independent(1)
     run_together(world, list(together(world, 20, 10)))
     assert (world.mints, world.store, world.orders.total()) == (20, {}, 200)
+
+
+class Alone(Process):
+    """A process that can store nothing, since Airflow has no Fernet key."""
+
+    def __init__(self, world: World, name: str, calls: int = 1) -> None:
+        super().__init__(world, name, calls)
+        self._own: dict[str, str] = {}
+
+    def step(self) -> None:
+        shared, self.world.store = self.world.store, self._own
+        try:
+            super().step()
+        finally:
+            self.world.store = shared
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize(("number", "calls", "most"), [(4, 75, 60), (40, 1, 160)])
+def test_a_few_calls_succeed_where_nothing_can_be_stored(
+    seed: int, number: int, calls: int, most: int
+) -> None:
+    world = World(seed)
+    processes = together(world, number, calls, kind=Alone)
+    run_together(world, list(processes))
+    assert [failure for process in processes for failure in process.failed] == []
+    assert world.orders.total() == len(world.orders) == number * calls
+    assert world.mints <= most
 
 
 @pytest.mark.parametrize("seed", range(3))
