@@ -69,6 +69,11 @@ Delivery = Counter[Outcome]
 """What became of an alert, by the number of recipients."""
 
 
+def is_told(delivery: Delivery) -> bool:
+    """Return whether anybody has got the message, or may have."""
+    return any(delivery[outcome] for outcome in (Outcome.SENT, Outcome.SENT_BEFORE, Outcome.UNKNOWN))
+
+
 @dataclass(frozen=True)
 class Notification:
     """What all recipients get: the event, the rendered fields, the text and the links."""

@@ -26,9 +26,8 @@ from airflow_provider_telecom.calls.checks import matching
 from airflow_provider_telecom.calls.errors import TelecomError, TelecomInputError
 from airflow_provider_telecom.journal.open_alerts import AlertFacts, OpenAlerts, SentMessage
 from airflow_provider_telecom.notifications.base import (
-    Delivery,
-    Outcome,
     TelecomNotifier,
+    is_told,
     run_to_deadline,
     run_to_deadline_async,
     safe_text,
@@ -162,11 +161,6 @@ class EscalatingNotifier(BaseNotifier):
         most = self.first.max_per_hour - 1  # one more for the summary
         once = not (self.first.each_try or self.first.dedupe_key)  # else the first notifier decides alone
         return alerts.claim(facts.event, most, now + (ends_at - now) * _SHARE_FOR_CLAIM, once=once)
-
-
-def is_told(delivery: Delivery) -> bool:
-    """Return whether anybody has got the message, or may have."""
-    return any(delivery[outcome] for outcome in (Outcome.SENT, Outcome.SENT_BEFORE, Outcome.UNKNOWN))
 
 
 def _facts(event: Event) -> AlertFacts:

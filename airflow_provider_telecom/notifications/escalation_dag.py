@@ -26,8 +26,7 @@ from airflow_provider_telecom.calls.errors import TelecomInputError
 from airflow_provider_telecom.journal.idempotency_keys import fingerprint
 from airflow_provider_telecom.journal.journal import Entry, Journal, State
 from airflow_provider_telecom.journal.open_alerts import AlertFacts, OpenAlert, OpenAlerts
-from airflow_provider_telecom.notifications.base import Outcome, TelecomNotifier
-from airflow_provider_telecom.notifications.escalation import EscalatingNotifier, is_told
+from airflow_provider_telecom.notifications.base import Outcome, TelecomNotifier, is_told
 from airflow_provider_telecom.notifications.event import EVENT_KEY, Event
 from airflow_provider_telecom.triggers.incident import (
     IncidentTrigger,
@@ -39,6 +38,8 @@ from airflow_provider_telecom.triggers.polling import earliest_resume_delay
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
+
+    from airflow_provider_telecom.notifications.escalation import EscalatingNotifier
 
 log = logging.getLogger(__name__)
 
