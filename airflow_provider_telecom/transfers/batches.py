@@ -19,7 +19,7 @@ from typing import IO, TYPE_CHECKING, Any, NamedTuple, Protocol
 from airflow_provider_telecom.calls.rows.csv_file import CsvReader
 from airflow_provider_telecom.calls.rows.json_file import LikeRecords
 from airflow_provider_telecom.calls.rows.record import BOM, MAX_RECORD_BYTES
-from airflow_provider_telecom.vendors.columns import json_text, json_texts
+from airflow_provider_telecom.vendors.columns import decimal_text, json_text, json_texts
 
 if TYPE_CHECKING:
     from airflow_provider_telecom.calls.rows import NumberedRow
@@ -32,6 +32,7 @@ RECORDS_AT_ONCE = 5_000
 _NOT_IN_JSON = bytes([*range(32), ord('"'), ord("\\")])
 _ESCAPES = {"\\": r"\\", '"': r"\"", "\n": r"\n", "\r": r"\r", "\t": r"\t"}
 _DIGITS = re.compile(r"0|[1-9][0-9]{0,17}")
+_MAX_INT64 = 2**63 - 1
 _OTHER_CONTROLS = r"[\x00-\x08\x0b\x0c\x0e-\x1f]"
 
 
@@ -148,8 +149,27 @@ class ObjectBatch:
     def raw(self) -> Cells:
         """Return each record as JSON."""
         import pyarrow
+        from pyarrow import compute
 
-        return Cells(pyarrow.array(json_texts(self._records), pyarrow.string()))
+        if not self._columns:
+            return Cells(pyarrow.array(json_texts(self._records), pyarrow.string()))
+        parts: list[Any] = []
+        usual, before = None, "{"
+        for key, values in self._columns.items():
+            before += f"{json_text(key)}:"
+            kinds = set(map(type, values))
+            if kinds == {str}:
+                cells = _json_content(pyarrow.array(values, pyarrow.string()))
+                usual = both(usual, cells.usual)
+                parts += [pyarrow.scalar(f'{before}"'), cells.values]
+                before = '",'
+            else:
+                is_small = kinds == {int} and -_MAX_INT64 <= min(values) <= max(values) <= _MAX_INT64
+                tokens = pyarrow.array(values if is_small else [*map(_token, values)])
+                parts += [pyarrow.scalar(before), tokens.cast(pyarrow.string())]
+                before = ","
+        end = pyarrow.scalar(f"{before[:-1]}}}")
+        return Cells(compute.binary_join_element_wise(*parts, end, ""), usual)
 
     def record(self, place: int) -> dict[str, Any]:
         """Return the record at an index."""
@@ -214,8 +234,11 @@ class _JsonCells:
         self.is_text = texts == len(tokens)
         self.is_whole = b'"' not in self._joined and b"n" not in self._joined
         self._has_escapes = b"\\" in self._joined
-        canonical = [*map(json_text, self.values)] if self._has_escapes else tokens
-        self.tokens = pyarrow.array(canonical, pyarrow.string())
+        if self._has_escapes:
+            joined = json.dumps(self.values, ensure_ascii=False, separators=("\n", ":"))
+            self.tokens = pyarrow.array(joined[1:-1].split("\n"), pyarrow.string())
+        else:
+            self.tokens = pyarrow.array(tokens, pyarrow.string())
 
     @cached_property
     def values(self) -> list[Any]:
@@ -231,6 +254,11 @@ class _JsonCells:
         if self._has_escapes:
             return pyarrow.array(self.values, pyarrow.string())
         return compute.binary_slice(self.tokens.cast(pyarrow.binary()), 1, -1).cast(pyarrow.string())
+
+
+def _token(value: Any) -> str:
+    """Return what `json_text` returns, sooner."""
+    return f'"{decimal_text(value)}"' if type(value) is Decimal else json_text(value)
 
 
 def texts_of(values: Sequence[Any]) -> Cells:

@@ -189,15 +189,14 @@ def _query(
 
 
 def _row_hashes(rows: Sequence[ReportRow]) -> list[RowHash]:
-    return [row_hash(row.key, repr(row)) for row in rows]
+    return [row_hash(repr(row.key), repr(row)) for row in rows]
 
 
 def _record_hashes(records: Sequence[Record], key: Sequence[str]) -> list[RowHash]:
     """Return the hashes of records. A record without its key is identified by its whole content."""
     contents = each_json(records, str, (", ", ": "), sort_keys=True)
-    return [_record_hash(*one, key) for one in zip(records, contents, strict=True)]
-
-
-def _record_hash(record: Record, content: str, key: Sequence[str]) -> RowHash:
-    names = [str(record.get(name)) for name in key]
-    return row_hash(names if all(map(str.isdecimal, names)) else content, content)
+    keys = zip(*([str(record.get(name)) for record in records] for name in key), strict=True)
+    return [
+        row_hash(" ".join(one) if all(map(str.isdecimal, one)) else content, content)
+        for one, content in zip(keys, contents, strict=True)
+    ]
