@@ -1,9 +1,10 @@
 """Records to files: the CPU time of 1,000,000 records to Parquet, beside pyarrow and DuckDB, and long lists.
 
-`fmc`, `ketchup` and `novaconnect` read what the vendor sends from local disk, and write files as a task does:
-rows in UTC with E.164 numbers and the raw record, one file a day, with SHA-256 and manifest. The peers read
-the same file and write one Parquet file with as many of these columns. They trust the file: they check no
-record, know no hour that occurs twice, and put no bad record aside.
+`fmc`, `ketchup` (CSV), `fmc_json`, `ketchup_json` (texts with escapes) and `novaconnect` read what the vendor
+sends from local disk, and write files as a task does: rows in UTC with E.164 numbers and the raw record, one
+file a day, with SHA-256 and manifest. The peers read the same file and write one Parquet file with as many of
+these columns. They trust the file: they check no record, know no hour that occurs twice, and put no bad
+record aside.
 
 `csv`, `json` and `xml` load a long list from a simulator in its own process to JSON lines: memory and time of
 the task's process.
@@ -11,6 +12,7 @@ the task's process.
 
 from __future__ import annotations
 
+import csv
 import json
 import random
 import tempfile
@@ -79,6 +81,19 @@ def write_messages(path: Path, count: int) -> None:
             )
 
 
+def as_json(path: Path, count: int, write: Callable[[Path, int], None], name: Callable[[str], str]) -> None:
+    """Write the same records as `{"calls": [...]}`, under names that JSON has."""
+    table = path.with_suffix(".csv")
+    write(table, count)
+    with table.open(encoding="utf-8", newline="") as lines, path.open("w", encoding="utf-8") as file:
+        before = '{"calls": [\n'
+        for record in csv.DictReader(lines):
+            file.write(before + json.dumps({name(key): text for key, text in record.items()}))
+            before = ",\n"
+        file.write("]}\n")
+    table.unlink()
+
+
 def write_sessions(path: Path, count: int) -> None:
     """Write pages of NovaConnect's report of sessions, a line for each."""
     dice, start = random.Random(1), int(_START.replace(tzinfo=UTC).timestamp())
@@ -122,7 +137,7 @@ def ours(add_all: Callable[[Any, Path], None], spec: Any, zone: Any, source: Pat
             return dataset.publish()["rows"]
 
 
-def add_calls(dataset: Any, source: Path) -> None:
+def add_calls(dataset: Any, source: Path, format: str = "csv") -> None:
     """Add the call records of a file."""
     from airflow_provider_telecom.transfers.kyivstar_fmc_to_object_storage import _Calls
     from airflow_provider_telecom.vendors.kyivstar_fmc.times import KYIV, Window
@@ -131,10 +146,10 @@ def add_calls(dataset: Any, source: Path) -> None:
     end = start + timedelta(days=_DAYS, hours=-4)
     window = Window(start, end, start - timedelta(hours=1), end + timedelta(days=1))
     with source.open("rb") as file:
-        _Calls(dataset, window, "window 1", "csv", "utf-8", "UA").add_all(file, progress())
+        _Calls(dataset, window, "window 1", format, "utf-8", "UA").add_all(file, progress())
 
 
-def add_messages(dataset: Any, source: Path) -> None:
+def add_messages(dataset: Any, source: Path, format: str = "csv") -> None:
     """Add the records of an export."""
     import pendulum
 
@@ -143,7 +158,7 @@ def add_messages(dataset: Any, source: Path) -> None:
     last = _START + timedelta(days=_DAYS, seconds=-1)
     selection = ketchup._Selection("messages", _START, last)
     with source.open("rb") as file:
-        messages = ketchup._Messages(dataset, selection, "csv", pendulum.timezone("Europe/Kyiv"), "UA")
+        messages = ketchup._Messages(dataset, selection, format, pendulum.timezone("Europe/Kyiv"), "UA")
         messages.add_all(file, progress())
 
 
@@ -252,6 +267,25 @@ def arrow_messages(batch: Any) -> Mapping[str, Any]:
         **{f"{name}_utc": in_utc(batch[f"{name} date"]) for name in ("Incoming", "Sending", "DLR")},
         "status_folded": compute.utf8_lower(batch["Status"]),
     }
+
+
+def arrow_json_messages(batch: Any) -> Mapping[str, Any]:
+    """Return the columns of statistics whose names are those of JSON."""
+    return arrow_messages(batch.rename_columns([name.replace("_", " ") for name in batch.schema.names]))
+
+
+def arrow_json(source: Path, columns: Callable[[Any], Mapping[str, Any]]) -> int:
+    """Read JSON with json, which keeps all of it in memory, and write columns and raw with pyarrow."""
+    import pyarrow
+
+    def tables() -> Iterator[Any]:
+        records = json.loads(source.read_bytes())["calls"]
+        for first in range(0, len(records), 20_000):
+            some = records[first : first + 20_000]
+            batch = pyarrow.RecordBatch.from_pylist(some)
+            yield pyarrow.table({**columns(batch), "raw": pyarrow.array([json.dumps(row) for row in some])})
+
+    return written(tables())
 
 
 def arrow_sessions(source: Path) -> int:
@@ -389,6 +423,39 @@ def ketchup(quick: bool) -> list[Figure]:
     )
 
 
+def fmc_json(quick: bool) -> list[Figure]:
+    """Call records of FMC, JSON to Parquet."""
+    from airflow_provider_telecom.transfers.dataset import DatasetSpec
+    from airflow_provider_telecom.vendors.kyivstar_fmc.schema import COLUMNS
+    from airflow_provider_telecom.vendors.kyivstar_fmc.times import KYIV
+
+    return to_parquet(
+        "records.fmc_json",
+        "1,000,000 call records of FMC, JSON to Parquet",
+        partial(as_json, write=write_calls, name=str),
+        partial(ours, partial(add_calls, format="json"), DatasetSpec("calls", COLUMNS, "parquet"), KYIV),
+        {f"json and {peer_package('pyarrow', 'pyarrow')}": partial(arrow_json, columns=arrow_calls)},
+        quick=quick,
+    )
+
+
+def ketchup_json(quick: bool) -> list[Figure]:
+    """Statistics of KetchUp, JSON to Parquet."""
+    from airflow_provider_telecom.transfers.dataset import DatasetSpec
+    from airflow_provider_telecom.vendors.ketchup_loyalty.schema import COLUMNS
+
+    return to_parquet(
+        "records.ketchup_json",
+        "1,000,000 messages of KetchUp's statistics, JSON to Parquet",
+        partial(as_json, write=write_messages, name=lambda name: name.replace(" ", "_")),
+        partial(
+            ours, partial(add_messages, format="json"), DatasetSpec("messages", COLUMNS, "parquet"), None
+        ),
+        {f"json and {peer_package('pyarrow', 'pyarrow')}": partial(arrow_json, columns=arrow_json_messages)},
+        quick=quick,
+    )
+
+
 def novaconnect(quick: bool) -> list[Figure]:
     """Sessions of NovaConnect, pages of JSON to Parquet."""
     from airflow_provider_telecom.transfers.dataset import DatasetSpec
@@ -495,6 +562,8 @@ def long_list(source_format: str, quick: bool) -> list[Figure]:
 CASES = {
     "fmc": fmc,
     "ketchup": ketchup,
+    "fmc_json": fmc_json,
+    "ketchup_json": ketchup_json,
     "novaconnect": novaconnect,
     **{one: partial(long_list, one) for one in BYTES_OF_A_ROW},
 }
