@@ -36,7 +36,10 @@ MODULES = {
                 "journal/claims": "bulk/test_budget",
                 "journal/idempotency_keys": "journal/test_idempotency_keys",
                 "journal/checkpoint": "journal/test_checkpoint",
-                "tasks/effects": "tasks/test_effects operators/test_kyivstar_fmc",
+                "tasks/effects": (
+                    "tasks/test_effects operators/test_kyivstar_fmc operators/test_paid_logs "
+                    "journal/test_previous_version"
+                ),
             },
         ),
         _module(
