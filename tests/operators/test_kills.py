@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_telecom.hooks.base import forget_clients
 from airflow_provider_telecom.hooks.sunsim import SunSimHook
 from airflow_provider_telecom.journal.journal import OutcomeUnknownError
 from airflow_provider_telecom.operators import kyivstar_open_telecom as kyivstar
@@ -198,6 +199,7 @@ def attempt(run: Run, operator: Any, point: int | None = None) -> tuple[Any, Bas
     """Run one try, which dies at a point. Return its result, its error, and whether it lived on."""
     global process
     process = Process(point)
+    forget_clients()  # a try has a process of its own
     run.stores.setdefault("send", KillingStore())
     try:
         return run.execute(operator), None, not process.is_dead
