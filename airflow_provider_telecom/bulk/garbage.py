@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
+
+_users = 0
 
 
 @contextmanager
@@ -15,12 +18,23 @@ def old_objects_frozen() -> Iterator[None]:
     more than half of the time. Garbage that the send makes is collected as always. If the process has frozen
     objects already, as after a fork, they stay frozen.
     """
+    global _users
     import gc  # not when a Dag is parsed
 
-    were_frozen = gc.get_freeze_count()
+    before = _were_frozen()
     gc.freeze()
+    _users += 1
     try:
         yield
     finally:
-        if not were_frozen:
+        _users -= 1
+        if not (before or _users):
             gc.unfreeze()
+
+
+@cache
+def _were_frozen() -> bool:
+    """Whether the process had frozen objects before the first use. Counting takes long, so only once."""
+    import gc
+
+    return gc.get_freeze_count() > 0

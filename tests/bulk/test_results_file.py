@@ -19,7 +19,7 @@ from airflow.sdk import ObjectStoragePath
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_telecom.bulk.garbage import old_objects_frozen
+from airflow_provider_telecom.bulk.garbage import _were_frozen, old_objects_frozen
 from airflow_provider_telecom.bulk.receipts import FinalStates
 from airflow_provider_telecom.bulk.results_file import ResultsFile, _json_lines
 from airflow_provider_telecom.calls.errors import TelecomFundsError, TelecomInputError
@@ -192,6 +192,7 @@ def test_old_objects_are_collected_again_after_a_send() -> None:
         raise ValueError(gc.get_freeze_count())
 
     gc.unfreeze()
+    _were_frozen.cache_clear()
     with pytest.raises(ValueError, match=r"[1-9]"):
         fail()
     assert not gc.get_freeze_count()
@@ -199,12 +200,14 @@ def test_old_objects_are_collected_again_after_a_send() -> None:
 
 def test_objects_that_were_frozen_before_stay_frozen() -> None:
     gc.freeze()  # as Airflow does before it forks a worker
+    _were_frozen.cache_clear()
     try:
         with old_objects_frozen():
             pass
         assert gc.get_freeze_count()
     finally:
         gc.unfreeze()
+        _were_frozen.cache_clear()
 
 
 def peak_of(work: Callable[[], object]) -> int:
