@@ -222,11 +222,7 @@ def _counts(database: DuckDBPyConnection, rungs: Sequence[RungFiles]) -> LadderC
         RungCounts(
             name=rung.name,
             recipients=_number(database, f"SELECT count(*) FROM {_STEPS} WHERE rung = {number}"),
-            states={
-                state: states[number][state]
-                for state in (*STATES, NOT_SENT)
-                if state in states.get(number, {})
-            },
+            states={state: states[number][state] for state in _SHOWN if state in states.get(number, {})},
             no_outcome=_number(
                 database, f"SELECT count(*) FROM {_STEPS} WHERE rung = {number} AND no_outcome"
             ),

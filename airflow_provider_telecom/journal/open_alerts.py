@@ -34,6 +34,7 @@ _FORGOTTEN_AT_ONCE = 3
 """An alert must not wait long for old ones to be deleted."""
 _PAUSE = 0.2
 _SAME_MOMENT = 10.0
+_WHERE_DIGITS = 12
 
 
 @dataclass(frozen=True)
@@ -61,9 +62,12 @@ class AlertFacts:
 
     @property
     def event(self) -> str:
-        """The hash of the event: equal for the same failure, whichever process reports it."""
-        which = (self.kind, self.dag_id, self.run_id, self.task_id, self.map_index, self.try_number)
-        return fingerprint(which)[:16]
+        """The hash of the event: equal for the same failure, whichever process reports it.
+
+        It begins with that of the task or run: a try that is retried and the last one are two events of it.
+        """
+        where = (self.dag_id, self.run_id, self.task_id, self.map_index, self.try_number)
+        return fingerprint(where)[:_WHERE_DIGITS] + fingerprint(self.kind)[:8]
 
 
 class OpenAlert(NamedTuple):
@@ -77,6 +81,11 @@ class OpenAlert(NamedTuple):
     event: str
     last_at: float
     """When the same event was recorded the last time: a task that was cleared may fail again."""
+
+    @property
+    def where(self) -> str:
+        """The hash of the task or run, whatever happened to it."""
+        return self.event[:_WHERE_DIGITS]
 
     @property
     def occurrence(self) -> str:

@@ -69,7 +69,7 @@ Delivery = Counter[Outcome]
 """What became of an alert, by the number of recipients."""
 
 
-def is_told(delivery: Delivery) -> bool:
+def may_be_sent(delivery: Delivery) -> bool:
     """Return whether anybody has got the message, or may have."""
     return any(delivery[outcome] for outcome in (Outcome.SENT, Outcome.SENT_BEFORE, Outcome.UNKNOWN))
 

@@ -27,7 +27,7 @@ from airflow_provider_telecom.calls.errors import TelecomError, TelecomInputErro
 from airflow_provider_telecom.journal.open_alerts import AlertFacts, OpenAlerts, SentMessage
 from airflow_provider_telecom.notifications.base import (
     TelecomNotifier,
-    is_told,
+    may_be_sent,
     run_to_deadline,
     run_to_deadline_async,
     safe_text,
@@ -136,7 +136,7 @@ class EscalatingNotifier(BaseNotifier):
         except Exception as error:  # the message is more important than what follows
             log.error("%s: this alert does not escalate: %s", name, safe_text(error))
         delivery = self.first.deliver(context, ends_at, shared)
-        if claim is not None and not is_told(delivery):
+        if claim is not None and not may_be_sent(delivery):
             try:
                 alerts.release(claim)
             except TelecomError as error:

@@ -26,7 +26,7 @@ from airflow_provider_telecom.calls.errors import TelecomInputError
 from airflow_provider_telecom.journal.idempotency_keys import fingerprint
 from airflow_provider_telecom.journal.journal import Entry, Journal, State
 from airflow_provider_telecom.journal.open_alerts import AlertFacts, OpenAlert, OpenAlerts
-from airflow_provider_telecom.notifications.base import Outcome, TelecomNotifier, is_told
+from airflow_provider_telecom.notifications.base import Outcome, TelecomNotifier, may_be_sent
 from airflow_provider_telecom.notifications.event import EVENT_KEY, Event
 from airflow_provider_telecom.triggers.incident import (
     IncidentTrigger,
@@ -114,7 +114,7 @@ class _Attempt:
 
     at: float
     tries: int
-    told: bool
+    counts_as_sent: bool
 
 
 @dataclass(frozen=True)
@@ -168,7 +168,7 @@ class EscalateOperator(HITLOperator):
             if not is_asked:
                 self._ask(ti_id, found, recovery)
                 is_asked = True
-            step, last_at = self._next_step(journal, incident, _untold(alerts, found))
+            step, last_at = self._next_step(journal, incident, _some_without_message(alerts, found))
             closes_at = math.inf if last_at is None else last_at + self.notifier.keep_open.total_seconds()
             is_new = last_at is not None and any(alert.last_at > last_at for alert in found)
             if last_at is not None and (is_new or time.time() >= closes_at):
@@ -197,15 +197,15 @@ class EscalateOperator(HITLOperator):
         log.info("Waiting for an answer: %s", describe(found))
 
     def _next_step(
-        self, journal: Journal, incident: _Incident, untold: bool
+        self, journal: Journal, incident: _Incident, some_without_message: bool
     ) -> tuple[_Step | None, float | None]:
         """Return the step that is due first, and when the last one of `then` was made, if it was."""
         summary, notifier = self._attempt(journal, "summary"), self.notifier
         pending = []
-        if untold and summary is None:
+        if some_without_message and summary is None:
             due = incident.opened_at + notifier.summary_after.total_seconds()
             pending.append(_Step(due, "summary", notifier.first, 0))
-        elif summary is not None and not summary.told and summary.tries < MAX_TRIES:
+        elif summary is not None and not summary.counts_as_sent and summary.tries < MAX_TRIES:
             pending.append(_Step(summary.at + RETRY_SECONDS, "summary", notifier.first, summary.tries))
         before, delay_before = _Attempt(incident.opened_at, 0, True), timedelta(0)
         last_at: float | None = None
@@ -214,12 +214,12 @@ class EscalateOperator(HITLOperator):
             attempt = self._attempt(journal, name)
             if attempt is None:
                 due = before.at
-                if before.told:  # as long after the step before, also after a standstill of Airflow
+                if before.counts_as_sent:  # as long after the step before, also after a standstill of Airflow
                     gap = (delay - delay_before).total_seconds()
                     due = max(incident.opened_at + delay.total_seconds(), before.at + gap)
                 pending.append(_Step(due, name, step_notifier, 0))
                 break
-            if is_last and not attempt.told and attempt.tries < MAX_TRIES:
+            if is_last and not attempt.counts_as_sent and attempt.tries < MAX_TRIES:
                 pending.append(_Step(attempt.at + RETRY_SECONDS, name, step_notifier, attempt.tries))
                 break
             before, delay_before = attempt, delay
@@ -236,9 +236,9 @@ class EscalateOperator(HITLOperator):
                 "it was sent, so it is not sent again",
                 name,
             )
-            entry = Entry(State.UNKNOWN, entry.body, {**entry.facts, "told": True})
+            entry = Entry(State.UNKNOWN, entry.body, {**entry.facts, "counts_as_sent": True})
             journal.write(name, entry)
-        return _Attempt(*(entry.facts[field] for field in ("at", "tries", "told")))
+        return _Attempt(*(entry.facts[field] for field in ("at", "tries", "counts_as_sent")))
 
     def _make(
         self,
@@ -267,13 +267,13 @@ class EscalateOperator(HITLOperator):
         own: Any = {**context, EVENT_KEY: event}
         ends_at = time.monotonic() + step.notifier.deadline_seconds
         delivery = step.notifier.deliver(own, ends_at)
-        told, is_held_back = is_told(delivery), bool(delivery[Outcome.SUPPRESSED])
-        if is_held_back and not told:  # by the cap or by quiet hours
+        counts_as_sent, is_held_back = may_be_sent(delivery), bool(delivery[Outcome.SUPPRESSED])
+        if is_held_back and not counts_as_sent:  # by the cap or by quiet hours
             if step.name in ("summary", f"step{len(self.notifier.then)}"):
                 record["tries"] = step.tries  # no other message follows: it is sent when they allow it
             else:
-                told = True
-        journal.write(step.name, Entry(State.DONE, incident.id, {**record, "told": told}))
+                counts_as_sent = True
+        journal.write(step.name, Entry(State.DONE, incident.id, {**record, "counts_as_sent": counts_as_sent}))
         outcomes = ", ".join(f"{outcome}: {count}" for outcome, count in delivery.items())
         log.info("%s by %s: %s", step.name, type(step.notifier).__name__, outcomes)
 
@@ -300,13 +300,15 @@ def describe(alerts: Sequence[OpenAlert]) -> str:
     failed = [alert for alert in alerts if alert.sort in ("task", "run")]
     parts = []
     if failed:
-        tasks, runs = (sum(alert.sort == sort for alert in failed) for sort in ("task", "run"))
+        tasks, runs = (
+            len({alert.where for alert in failed if alert.sort == sort}) for sort in ("task", "run")
+        )
         what = " and ".join(
             _count(number, word) for number, word in ((tasks, "task"), (runs, "run")) if number
         )
         times = [alert.at for alert in failed]
         minutes = max(1, math.ceil((max(times) - min(times)) / 60))
-        within = f" in {_count(minutes, 'minute')}" if len(failed) > 1 else ""
+        within = f" in {_count(minutes, 'minute')}" if tasks + runs > 1 else ""
         parts.append(f"{what} of {_count(len({alert.dag for alert in failed}), 'Dag')} failed{within}")
     if missed := sum(alert.sort == "deadline" for alert in alerts):
         parts.append(f"{_count(missed, 'deadline')} missed")
@@ -333,7 +335,7 @@ def _event(facts: AlertFacts) -> Event:
     return Event(facts.kind, facts.dag_id, facts.run_id, facts.task_id, facts.map_index, facts.try_number)
 
 
-def _untold(alerts: OpenAlerts, found: Sequence[OpenAlert]) -> bool:
+def _some_without_message(alerts: OpenAlerts, found: Sequence[OpenAlert]) -> bool:
     """Return whether there are alerts about which no message was sent."""
     sent = alerts.sent_events()
     return any(alert.event not in sent for alert in found)

@@ -624,6 +624,8 @@ class TestEvents:
         airflow.tasks["nightly", RUN_ID, "load", -1] = "failed"
         notifier(in_worker(try_number=2, max_tries=1))
         assert len(texts(telecom_simulator)) == 2
+        found = OpenAlerts("alerts").list()
+        assert (len(found), describe(found)) == (2, "1 task of 1 Dag failed")
         time_machine.move_to(STARTED + 10 * MINUTES, tick=False)
         run.go_on()
         assert calls(telecom_simulator) == 1
