@@ -83,7 +83,7 @@ class Notification:
     text: str
     links: Sequence[str]
     quiet: str = ""
-    """Why nobody is alerted now; empty if that is not so."""
+    """Why nobody is alerted now; empty outside quiet hours."""
 
 
 class NotifierArguments(TypedDict, total=False):
