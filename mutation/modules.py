@@ -94,7 +94,10 @@ MODULES = {
         _module("fleet", {"vendors/novaconnect/fleet": "operators/novaconnect/test_fleet_plan"}),
         _module(
             "oauth",
-            dict.fromkeys(("auth/client_credentials", "auth/not_sent"), "auth/test_client_credentials"),
+            dict.fromkeys(
+                ("auth/client_credentials", "auth/not_sent"),
+                "auth/test_client_credentials auth/test_sharing_of_tokens",
+            ),
         ),
         _module("tokens", {"auth/rotating_jwt": "auth/test_rotating_jwt"}),
         _module(
