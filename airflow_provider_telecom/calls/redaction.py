@@ -13,7 +13,7 @@ from airflow_provider_telecom.calls.json_columns import JsonColumns
 from airflow_provider_telecom.calls.privacy import Secret
 from airflow_provider_telecom.calls.request import Form, Json, Request
 
-_LONG_NUMBER = re.compile(r"\d(?:[ ()-]?\d){8,}")
+_LONG_NUMBER = re.compile(r"\d(?:[ ()-]{0,2}\d){8,}")  # also `38 (067) 000-02-01`
 _TOKEN_LIKE = re.compile(r"[A-Za-z0-9+/_=.-]{24,}")
 _REFERENCE = re.compile(r"[A-Za-z0-9+/=_-]{8,128}")
 _MIN_ECHO = 4

@@ -19,10 +19,11 @@ from airflow_provider_telecom.auth.basic import Basic
 from airflow_provider_telecom.auth.bearer import Bearer
 from airflow_provider_telecom.auth.query_token import QueryToken
 from airflow_provider_telecom.calls.errors import TelecomRejectedError
+from airflow_provider_telecom.calls.json_columns import JsonColumns
 from airflow_provider_telecom.calls.limits import AccountLimits
 from airflow_provider_telecom.calls.privacy import Secret
 from airflow_provider_telecom.calls.redaction import redact, redact_reference
-from airflow_provider_telecom.calls.request import Idempotency, Json, Request, Response
+from airflow_provider_telecom.calls.request import Form, Idempotency, Json, Request, Response
 from airflow_provider_telecom.calls.retry import send_with_retry
 from tests.by_hand import drive
 
@@ -199,10 +200,61 @@ def refusing(text: str, code: str) -> Callable[[Response], Any]:
 
 def test_a_long_value_leaves_nothing_beside_a_short_one() -> None:
     """What is left of the longer one, without the shorter one, may say enough."""
-    body = Json({"sender": "Anna", "text": "Anna owes Boris 5", "alpha": "zzzz", "beta": "Anna owes"})
+    body = Json({
+        "sender": "Anna",
+        "text": "Anna owes Boris 5",
+        "alpha": "zzzz",
+        "beta": "Anna owes",
+        "to": "Boris",
+    })
     request = Request("POST", "/x", Idempotency.NONE, body=body)
     assert redact("refused: Anna owes Boris 5", request) == "refused: ***"
     assert redact("refused: Anna owes Anna zzzz zzz", request) == "refused: *** *** *** zzz"
+
+
+@pytest.mark.parametrize("encode", [quote, quote_plus, lambda text: quote(text, safe=""), html.escape])
+def test_a_credential_with_blanks_and_slashes_is_not_shown_either(encode: Callable[[str], str]) -> None:
+    token = "a b/c d/e f/g h/i j&k l<m n&o p"
+    request = request_signed(Bearer(Secret(token)))
+    assert redact(f"refused: {encode(token)}", request) == "refused: ***"
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        ("call 380670000201 now", "call *** now"),
+        ("call +380 67 000 02 01 now", "call +*** now"),
+        ("call (067) 000-02-01 now", "call (*** now"),
+        ("call +38 (067) 000-02-01 now", "call +*** now"),
+        ("1 - 2 - 3 - 4 - 5 - 6 - 7 - 8 - 9", "1 - 2 - 3 - 4 - 5 - 6 - 7 - 8 - 9"),
+        ("12345678 of 9", "12345678 of 9"),
+        ("see AbCdEfGhIjKlMnOpQrStUvWx now", "see *** now"),
+        ("see AbCdEfGhIjKlMnOpQrStUvW now", "see AbCdEfGhIjKlMnOpQrStUvW now"),
+        ("a" * 23 + " b" * 200, ("a" * 23 + " b" * 200)[:200]),
+    ],
+)
+def test_what_is_left_of_a_text(said: str, shown: str) -> None:
+    assert redact(said, Request("GET", "/x", Idempotency.READ)) == shown
+
+
+def test_each_value_of_a_form_and_of_columns_is_redacted() -> None:
+    columns = JsonColumns({"msisdn": ["olena", "petro"], "body": ["first text", "second text"]})
+    for body in (Json({"phones": columns}), Form({"a": "olena", "b": "petro", "c": "second text"})):
+        request = Request("POST", "/x", Idempotency.NONE, body=body)
+        assert redact("olena, petro: second text", request) == "***, ***: ***"
+
+
+def test_a_number_that_was_sent_as_a_number_is_redacted() -> None:
+    request = Request("POST", "/x", Idempotency.NONE, body=Json({"tariff": 4815, "short": 162}))
+    assert redact("no tariff 4815 for 162", request) == "no tariff *** for 162"
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_a_reference_holds_no_part_of_a_credential(scheme: str) -> None:
+    request = request_signed(SCHEMES[scheme]("mAdE-Up-CrEdEnTiAl"))
+    for reference in ("mAdE-Up-CrEdEnTiAl", "ref-dE-Up-Cr-1", "ref-made-up-c", based("mAdE-Up-CrEdEnTiAl")):
+        assert redact_reference(reference, request) is None
+    assert redact_reference("ref-dE-Up-C-1", request) == "ref-dE-Up-C-1", "seven characters say too little"
 
 
 @pytest.mark.parametrize(
@@ -211,6 +263,7 @@ def test_a_long_value_leaves_nothing_beside_a_short_one() -> None:
         ("380670000201", "ref-670000201-a", None),  # the number in its national form
         ("380670000201", "ref-67000020-abc", "ref-67000020-abc"),
         ("secret-order", "x-secret-order-y", None),
+        ("order-670000201", "ref-670000201-a", "ref-670000201-a"),  # no number, and not all of it
         ("12345", "ref-12345-a", "ref-12345-a"),  # too short to tell
         ("123456", "ref-123456-a", None),
         ("other", "a" * 7, None),
