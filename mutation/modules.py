@@ -56,7 +56,7 @@ MODULES = {
                 "calls/retry": "calls/test_retry calls/test_turns",
                 "calls/retry_after": "calls/test_retry_after calls/test_retry",
                 "calls/errors": "calls/test_errors calls/test_retry",
-                "transport/outcome": "transport/test_outcomes",
+                "transport/outcome": "transport/test_reasons",
             },
         ),
         _module(
@@ -104,14 +104,14 @@ MODULES = {
             "secrets",
             {
                 "calls/redaction": "calls/test_redaction",
-                "calls/privacy": "calls/test_redaction",
+                "calls/privacy": "calls/test_privacy",
                 "tasks/private": "tasks/test_private",
                 "transport/addresses": "transport/test_addresses",
             },
         ),
         _module(
             "webhooks",
-            {"webhooks/address": "webhooks/test_address", "webhooks/keys": "webhooks/test_address"},
+            {"webhooks/address": "webhooks/test_address", "webhooks/keys": "webhooks/test_keys"},
         ),
     )
 }

@@ -64,6 +64,5 @@ class HideTraceback:
 
 def mask_number(number: str) -> str:
     """Return a number for a log: the first five characters and the last two, as `38067*****67`."""
-    return (
-        f"{number[:5]}{'*' * max(0, len(number) - 7)}{number[-2:]}" if len(number) > 7 else "*" * len(number)
-    )
+    stars = "*" * len(number)
+    return f"{number[:5]}{stars[7:]}{number[-2:]}" if len(number) > 7 else stars

@@ -120,9 +120,9 @@ def _check_base_url(url: str) -> None:
     field = "[telecom] public_base_url"
     try:
         parts = urlsplit(url)
-        host = parts.hostname or ""
+        host = parts.hostname
     except ValueError:
-        host = ""
+        host = None
     if not host or parts.query or parts.fragment or parts.username is not None:
         raise TelecomInputError(field, "must be an address such as https://airflow.example.com")
     if parts.scheme != "https" and not (parts.scheme == "http" and _is_loopback(host)):

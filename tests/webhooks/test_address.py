@@ -48,6 +48,7 @@ def test_an_address_names_all_that_it_is_good_for(monkeypatch: pytest.MonkeyPatc
 
 def test_a_signature_is_good_for_one_address() -> None:
     here = ReceiverSettings("https://a.example.com", (Secret(NEW),))
+    assert here.sources == here.proxies == ()
     good = signature(NEW)
     assert here.is_signed(ADDRESS, good)
     others = product(
@@ -120,8 +121,15 @@ def test_two_secrets_are_live_and_the_first_one_signs(monkeypatch: pytest.Monkey
         ({"public_base_url": "https://u:p@a.example.com", "webhook_secret": NEW}, "public_base_url"),
         ({"public_base_url": "https://a.example.com?x=1", "webhook_secret": NEW}, "public_base_url"),
         ({"public_base_url": "a.example.com", "webhook_secret": NEW}, "public_base_url"),
+        ({"public_base_url": "https:///air", "webhook_secret": NEW}, "public_base_url"),
+        ({"public_base_url": "https://[::1", "webhook_secret": NEW}, "public_base_url"),
+        ({"public_base_url": "https://a.example.com#x", "webhook_secret": NEW}, "public_base_url"),
+        ({"public_base_url": "ftp://localhost", "webhook_secret": NEW}, "public_base_url"),
+        ({"public_base_url": "http://128.0.0.1", "webhook_secret": NEW}, "public_base_url"),
         ({**FIT, "webhook_previous_secret": "x"}, "webhook_previous_secret"),
+        ({**FIT, "webhook_previous_secret": "x" * 31}, "webhook_previous_secret"),
         ({**FIT, "callback_sources": "198.51.100.7/24"}, "callback_sources"),
+        ({**FIT, "webhook_sources": "198.51.100.7/24"}, "webhook_sources"),
         ({**FIT, "trusted_proxies": "proxy.example.com"}, "trusted_proxies"),
     ],
 )
@@ -129,11 +137,40 @@ def test_what_is_missing_or_unfit_is_named(
     monkeypatch: pytest.MonkeyPatch, values: dict[str, str], field: str
 ) -> None:
     settings(monkeypatch, **values)
-    with pytest.raises(TelecomInputError, match=field) as error:
+    with pytest.raises(TelecomInputError) as error:
         read_receiver_settings()
+    assert error.value.field == f"[telecom] {field}"
     shown = everything_visible(error.value)
     assert NEW not in shown
     assert "x" * 31 not in shown
+
+
+@pytest.mark.parametrize("url", ["http://localhost:8080", "http://127.0.0.1", "http://[::1]:8080/air"])
+def test_plain_http_is_for_loopback(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    settings(monkeypatch, public_base_url=url, webhook_secret="x" * 32)
+    found = read_receiver_settings()
+    assert found
+    assert found.url(ADDRESS).startswith(f"{url}/telecom/hook/novaconnect/queue/novaconnect_default/n1/")
+
+
+def test_an_address_that_an_earlier_version_has_signed_belongs_to_the_same_vendor() -> None:
+    """Its rows are stored under the former name. Tasks wait for topics with the present one."""
+    address = WebhookAddress("ketchup", "hlr", "mine", "n1")
+    assert address.vendor_id == "ketchup_loyalty"
+    assert address.topic == "ketchup/hlr/mine/n1"
+    assert address.topic_prefix == "ketchup_loyalty/hlr/mine"
+    present = WebhookAddress("ketchup_loyalty", "hlr", "mine", "n1")
+    assert present.topic == f"{present.topic_prefix}/n1" == "ketchup_loyalty/hlr/mine/n1"
+    assert WebhookAddress("removed", "hlr", "mine").topic_prefix == "removed/hlr/mine"
+
+
+def test_the_setting_of_an_earlier_version_counts_without_the_present_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    settings(monkeypatch, **FIT, webhook_sources="2001:db8::/32", callback_sources="198.51.100.0/24")
+    found = read_receiver_settings()
+    assert found
+    assert [str(one) for one in found.sources] == ["2001:db8::/32"]
 
 
 def test_networks_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
