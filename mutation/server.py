@@ -25,6 +25,7 @@ import tempfile
 import threading
 import time
 import traceback
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -127,6 +128,8 @@ class _Judge:
         self._source = (root / path).read_text()
         self._code = compile(self._source, path, "exec")
         self._baseline = Baseline(0, 0, {})
+        self._kills = Counter[str]()
+        """How many mutants each test has killed."""
         self._files = folder / "files"
         self._kept: set[Path] = set()
         """The files that each run finds."""
@@ -254,8 +257,12 @@ class _Judge:
     def _verdict_of_function(
         self, session: Any, functions: list[FunctionType], code: CodeType, tests: set[str | None]
     ) -> tuple[Verdict, str]:
-        """Run the tests that call a function, then the others: they may call it in another process."""
+        """Run the tests that call a function, then the others: they may call it in another process.
+
+        Those that killed most of the mutants before come first: they are likely to kill this one.
+        """
         first = [item for item in session.items if item.nodeid in tests]
+        first.sort(key=lambda item: -self._kills[item.nodeid])
         others = [item for item in session.items if item.nodeid not in tests]
 
         def run() -> int:
@@ -290,6 +297,7 @@ class _Judge:
             return Verdict.KILLED, "a signal"
         if ended.code == _BROKEN:
             raise MutationError(f"{self._path}: a run of its tests broke off:\n{ended.output[-3000:]}")
+        self._kills[ended.failed] += 1
         return (Verdict.SURVIVED, "") if ended.code == 0 else (Verdict.KILLED, ended.failed)
 
 
