@@ -163,6 +163,23 @@ _REASONS: dict[tuple[str, str, str], str] = {
         "_EARLY_SECONDS, _EARLY_SHARE = 120.0, 0.05 -> _EARLY_SECONDS, _EARLY_SHARE = 121.0, 0.05",
     ): "tokens are renewed early by a random time around it",
     (
+        "auth/client_credentials.py",
+        "",
+        "SHARING = RotationTiming(renew_early=720.0, tolerated_early_revocations=10, "
+        "max_early_revocations=20) -> SHARING = RotationTiming(renew_early=721.0, "
+        "tolerated_early_revocations=10, max_early_revocations=20)",
+    ): "tokens are renewed early by a random time around it",
+    (
+        "auth/client_credentials.py",
+        "ClientCredentials._others_share",
+        "return False -> return None",
+    ): "it is only a condition",
+    (
+        "auth/client_credentials.py",
+        "",
+        "log = logging.getLogger(__name__) -> log = logging.getLogger(None)",
+    ): "a warning has the name of another logger",
+    (
         "notifications/deduplication.py",
         "RecipientRecord.parse",
         'found = json.loads(text or "{}") -> found = json.loads(text or "XX{}XX")',

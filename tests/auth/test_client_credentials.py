@@ -35,6 +35,7 @@ class Bench:
 
     def __init__(self, lifetime: float = 28799, error: TelecomError | None = None) -> None:
         self.now, self.fetched = 1000.0, 0
+        self.pauses: list[Sleep] = []
         self.store: dict[str, str] = {}
         self.store_fails = False
         self._lifetime, self._error = lifetime, error
@@ -73,6 +74,7 @@ class Bench:
                 case SaveToken(key, value):
                     self.store[key] = value
                 case Sleep(low, _):
+                    self.pauses.append(step)
                     self.now += low
                 case _:
                     steps.append(shown(step))
@@ -161,8 +163,14 @@ class TestTokensThatWereNeverAccepted:
     def test_there_are_four_requests_in_all(self) -> None:
         bench = Bench()
         assert bench.send(*(OK, DEAD) * 4) == ([step for n in "1234" for step in ("fetch", f"t{n}")], DEAD)
-        assert bench.now >= 1000 + 0.5 + 1.0
         assert bench.store == {}
+
+    def test_the_error_comes_after_a_few_seconds(self) -> None:
+        """Processes that fetch tokens at the same time need the chance; nobody should wait longer."""
+        bench = Bench()
+        bench.send(*(OK, DEAD) * 4)
+        assert sum(pause.low for pause in bench.pauses) == 1.5
+        assert sum(pause.high for pause in bench.pauses) == 4.5
 
     def test_later_calls_do_not_wait(self) -> None:
         bench = Bench()
@@ -171,9 +179,10 @@ class TestTokensThatWereNeverAccepted:
         assert bench.send(DEAD, OK, DEAD) == (["t4", "fetch", "t5"], DEAD)
         assert (bench.now, bench.store) == (before, {})
 
-    def test_an_error_of_the_vendors_does_not_accept_a_token(self) -> None:
+    @pytest.mark.parametrize("status", [400, 503])
+    def test_an_error_does_not_accept_a_token(self, status: int) -> None:
         bench = Bench()
-        bench.send(OK, Response(503, {}))
+        bench.send(OK, Response(status, {}))
         assert bench.send(*(DEAD, OK) * 4) == (["t1", "fetch", "t2", "fetch", "t3", "fetch", "t4"], DEAD)
         assert bench.store == {}
 
@@ -188,6 +197,7 @@ class TestTokensThatWereNeverAccepted:
         bench.store = store
         call.close()
         assert bench.send(DEAD, *[OK] * len(other)) == (["t1", *other], OK)
+        assert json.loads(bench.store[KEY])["access"] == other[-1]
 
 
 class TestTokensThatExcludeEachOther:
@@ -201,22 +211,41 @@ class TestTokensThatExcludeEachOther:
         assert json.loads(bench.store[KEY])["expires"] == pytest.approx(time.time() + 28799, abs=60)
         assert bench.send(OK) == (["t3"], OK)
 
-    def test_three_tokens_in_a_row_that_are_refused_after_a_few_requests_say_so_too(self) -> None:
+    @pytest.mark.parametrize("accepted", [1, 9])
+    def test_three_tokens_in_a_row_that_are_refused_after_a_few_requests_say_so_too(
+        self, accepted: int
+    ) -> None:
         bench = Bench()
-        bench.send(OK, *[OK])
+        bench.send(OK, OK)
         for number in (1, 2):
+            self.accept(bench, accepted - 1)
             steps = [f"t{number}", "fetch", f"t{number + 1}"]
             assert bench.send(DEAD, OK, OK) == (steps, OK)
         assert bench.store == {}
+        self.accept(bench, accepted - 1)
         assert bench.send(DEAD, OK, OK) == (["t3", "fetch", "t4"], OK)
         assert json.loads(bench.store[KEY])["access"] == "t4"
+
+    @staticmethod
+    def accept(bench: Bench, requests: int) -> None:
+        for _ in range(requests):
+            bench.send(OK)
+
+    def test_one_that_lasted_between_them_begins_a_new_row(self) -> None:
+        bench = Bench()
+        bench.send(OK, OK)
+        for accepted in (0, 9, 0, 0):
+            self.accept(bench, accepted)
+            bench.send(DEAD, OK, OK)
+        assert bench.store == {}
+        bench.send(DEAD, OK, OK)
+        assert json.loads(bench.store[KEY])["access"] == "t6"
 
     def test_tokens_that_are_refused_after_many_requests_do_not(self) -> None:
         bench = Bench()
         bench.send(OK, OK)
         for _ in range(5):
-            for _ in range(9):
-                bench.send(OK)
+            self.accept(bench, 9)
             bench.send(DEAD, OK, OK)
         assert (bench.fetched, bench.store) == (6, {})
 
@@ -232,12 +261,15 @@ class TestTokensThatExcludeEachOther:
         bench = Bench()
         bench.store[KEY] = stored("s1", 2e9, 1e9)
         assert bench.send(OK) == (["s1"], OK)
+        bench.store_fails = True
+        assert bench.send(OK) == (["s1"], OK)
         assert bench.fetched == 0
 
     def test_a_lease_that_somebody_left_does_not_keep_a_new_process_from_a_token_of_its_own(self) -> None:
         bench = Bench()
         bench.store[f"{KEY}_lease"] = "{}"
         assert bench.send(OK, OK) == (["fetch", "t1"], OK)
+        assert KEY not in bench.store
 
     def test_a_store_that_does_not_answer_changes_nothing(self) -> None:
         bench = Bench()
@@ -252,6 +284,36 @@ class TestTokensThatExcludeEachOther:
         with pytest.raises(TelecomAuthError, match="wrong secret"):
             bench.send(DEAD, OK)
         assert bench.fetched == 2
+
+
+class TestASharedToken:
+    """Its times and limits are others than those of SunSim's tokens."""
+
+    @staticmethod
+    def sharing(left: float = 28799, revoked_early: int = 0) -> Bench:
+        """Return a bench whose store has a token of now, after so many that were revoked early."""
+        bench, now = Bench(), time.time()
+        bench.store[KEY] = stored("s1", now + left, now, young_deaths=[now] * revoked_early)
+        return bench
+
+    @pytest.mark.parametrize(("left", "steps"), [(700, ["fetch", "t1"]), (1500, ["s1"])])
+    def test_it_is_renewed_12_to_24_minutes_before_it_expires(self, left: float, steps: list[str]) -> None:
+        assert self.sharing(left).send(*[OK] * len(steps)) == (steps, OK)
+
+    def test_after_20_early_revocations_another_system_uses_the_account(self) -> None:
+        assert self.sharing(revoked_early=19).send(DEAD, OK, OK) == (["s1", "fetch", "t1"], OK)
+        with pytest.raises(TelecomAuthError, match="another system"):
+            self.sharing(revoked_early=20).send(DEAD, OK, OK)
+
+    @pytest.mark.parametrize(("before", "waits"), [(8, False), (9, True)])
+    def test_after_10_early_revocations_a_process_creates_a_token_every_30_seconds(
+        self, before: int, waits: bool
+    ) -> None:
+        bench = self.sharing(revoked_early=before)
+        assert bench.send(DEAD, OK, OK) == (["s1", "fetch", "t1"], OK)
+        began = bench.now
+        assert bench.send(DEAD, OK, OK) == (["t1", "fetch", "t2"], OK)
+        assert (bench.now - began >= 29) is waits
 
 
 def test_a_rejected_token_that_another_caller_has_replaced_is_not_replaced_again() -> None:
