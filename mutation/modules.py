@@ -113,6 +113,15 @@ MODULES = {
             "webhooks",
             {"webhooks/address": "webhooks/test_address", "webhooks/keys": "webhooks/test_keys"},
         ),
+        _module(
+            "verdicts",
+            {
+                "vendors/kyivstar_open_telecom/responses": (
+                    "vendors/kyivstar_open_telecom/test_responses vendors/kyivstar_open_telecom/test_v1"
+                ),
+                "vendors/novaconnect/responses": "vendors/novaconnect/test_responses",
+            },
+        ),
     )
 }
 LIMIT = 90

@@ -89,7 +89,6 @@ def wait_until_ready(auth: Auth, limits: AccountLimits) -> Call[None]:
             answer, failure = (yield step), None
         except Exception as error:
             answer, failure = None, error
-    flow.close()
 
 
 def should_retry(idempotency: Idempotency, error: TelecomError, requests_so_far: int) -> bool:

@@ -253,21 +253,34 @@ def test_a_wait_of_more_than_five_minutes_is_an_error_and_nothing_is_sent() -> N
         drive(wait_until_ready(Plain(), limits()), [Turn(301.2)])
 
 
-def test_all_waits_together_are_at_most_five_minutes() -> None:
+@pytest.mark.parametrize("waits", [(200, 100.5), (150, 100, 60), (100, 100, 50, 60)])
+def test_all_waits_together_are_at_most_five_minutes(waits: tuple[float, ...]) -> None:
+    answers = [answer for wait in waits for answer in (Turn(wait, 5, "era"), None)]
     with pytest.raises(TelecomThrottledError):
-        drive(
-            send_with_retry(request(), Plain(), read, limits(), 60),
-            [Turn(200, 5, "era"), None, Turn(100.5)],
-        )
+        drive(send_with_retry(request(), Plain(), read, limits(), 60), answers)
+
+
+def test_the_time_of_a_call_does_not_include_waits_for_turns() -> None:
+    clock = Clock()
+    call = send_with_retry(request(), Plain(), read, AccountLimits(clock=clock, shared=STEP), 60)
+    assert next(call) == STEP
+    for wait, left in ((40.0, 260.0), (30.0, 230.0), (229.5, 0.5)):
+        turn = Turn(wait, 5, "era")
+        assert call.send(turn) == Sleep(wait, wait)
+        clock.now += wait
+        assert call.send(None) == replace(STEP, held=turn, max_wait=left)
+    sent = call.send(Turn(0, 5, "era"))
+    assert isinstance(sent, Request)
+    assert sent.deadline == 60
 
 
 def test_a_store_that_comes_back_is_asked_again() -> None:
     down = TelecomRateLimitStoreError("down")
     steps, _ = drive(
         send_with_retry(request(), Plain(), read, limits(), 60),
-        [down, None, down, None, Turn(0, 5, "era"), Response(200, {}, b"{}")],
+        [*[down, None] * 3, Turn(0, 5, "era"), Response(200, {}, b"{}")],
     )
-    assert [type(step) for step in steps] == [TakeTurn, Sleep, TakeTurn, Sleep, TakeTurn, Request]
+    assert [type(step) for step in steps] == [*[TakeTurn, Sleep] * 3, TakeTurn, Request]
 
 
 @pytest.mark.parametrize("idempotency", Idempotency)
@@ -312,5 +325,5 @@ def test_what_the_vendor_asks_for_comes_before_the_turn() -> None:
 
 def test_before_the_intent_the_wait_is_read_and_the_queue_stays_filled() -> None:
     peek = replace(STEP, reserve=False)
-    assert drive(wait_until_ready(Plain(), limits()), [Turn(0.8)])[0] == [peek]
+    assert drive(wait_until_ready(Plain(), limits()), [Turn(1.0)])[0] == [peek]
     assert drive(wait_until_ready(Plain(), limits()), [Turn(3.5), None])[0] == [peek, Sleep(2.5, 2.5)]

@@ -243,6 +243,13 @@ def test_the_path_of_a_file_of_recipients_is_shown(path: str) -> None:
     assert hide_unless_path(path, SUFFIXES) == path
 
 
+@pytest.mark.parametrize("value", [[NUMBER], {"msisdn": NUMBER}, 380670000200, (NUMBER,)])
+def test_what_is_no_path_is_not_shown(value: Any) -> None:
+    private = hide_unless_path(value, SUFFIXES)
+    assert isinstance(private, Private)
+    assert private.reveal() is value
+
+
 def test_a_path_object_is_shown_too() -> None:
     path = ObjectStoragePath("file:///data/people.csv")
     assert hide_unless_path(path, SUFFIXES) is path
