@@ -88,7 +88,11 @@ def test_without_an_error_nothing_happens() -> None:
 def test_only_the_debug_log_says_where_an_error_was_raised(caplog: pytest.LogCaptureFixture) -> None:
     for level, is_logged in ((logging.INFO, False), (logging.DEBUG, True)):
         caplog.clear()
-        with caplog.at_level(level, "airflow_provider_telecom"), pytest.raises(ValueError, match="refused"), HideTraceback():
+        with (
+            caplog.at_level(level, "airflow_provider_telecom"),
+            pytest.raises(ValueError, match="refused"),
+            HideTraceback(),
+        ):
             sign(VALUE)
         assert ("in sign" in caplog.text) is is_logged
         assert VALUE not in caplog.text

@@ -37,11 +37,11 @@ def test_without_settings_there_is_no_receiver() -> None:
 
 
 def test_an_address_names_all_that_it_is_good_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    settings(monkeypatch, public_base_url="https://a.example.com/air/", webhook_secret=NEW)
+    settings(monkeypatch, public_base_url="https://a.example.com/air-X/", webhook_secret=NEW)
     found = read_receiver_settings()
     assert found
     url = found.url(WebhookAddress("ketchup_loyalty", "hlr", "a b/c", "n1"))
-    assert url.startswith("https://a.example.com/air/telecom/hook/ketchup_loyalty/hlr/a%20b%2Fc/n1/")
+    assert url.startswith("https://a.example.com/air-X/telecom/hook/ketchup_loyalty/hlr/a%20b%2Fc/n1/")
     assert NEW not in url
     assert NEW not in repr(found)
 
