@@ -448,6 +448,47 @@ def test_any_error_while_reading_a_response_makes_it_unreadable(
     assert "3806700002" not in caplog.text
 
 
+@pytest.mark.parametrize(
+    ("outcome", "what", "status", "code"),
+    [
+        (Unknown("reset"), "no complete response: reset", None, None),
+        (Response(200, {}, b"<html>"), "the response cannot be read", None, None),
+        (Response(503, {}), "server trouble", 503, "7"),
+    ],
+    ids=repr,
+)
+def test_an_unknown_outcome_says_what_is_known(
+    outcome: Outcome, what: str, status: int | None, code: str | None
+) -> None:
+    def read(response: Response) -> Any:
+        raise_for_status(response, lambda: ErrorDetails("7", "server trouble"))
+        return read_json(response.body)
+
+    _, error = attempt(Idempotency.NONE, [outcome], read=read)
+    assert error.text == f"outcome unknown: {what}; it may or may not have happened"
+    assert (type(error), error.call) == (TelecomUnknownError, "POST /x")
+    assert (error.status, error.code) == (status, code)
+
+
+@pytest.mark.parametrize("kind", [TelecomRejectedError, TelecomAnswerError])
+@pytest.mark.parametrize(("said", "kept"), [("ref-48151623", "ref-48151623"), ("ref-order-77", None)])
+def test_an_error_has_the_vendors_reference_without_what_was_sent(
+    kind: type[TelecomError], said: str, kept: str | None
+) -> None:
+    """The vendor's support asks for it."""
+
+    def read(response: Response) -> Any:
+        error = kind("refused")
+        error.reference = said
+        raise error
+
+    request = Request("POST", "/{id}", Idempotency.NONE, ids={"id": "order-77"})
+    with pytest.raises(TelecomError) as caught:
+        drive(send_with_retry(request, Plain(), read, AccountLimits(), 60), [OK])
+    assert caught.value.reference == kept
+    assert isinstance(caught.value, (kind, TelecomUnknownError))
+
+
 class Patient:
     """An account whose sleeps take time, by a clock of its own, and what its call has yielded."""
 

@@ -72,7 +72,7 @@ def test_no_address_of_a_special_network_is_public(network: str) -> None:
     ],
 )
 def test_other_forms_of_such_an_address_are_not_public(address: str) -> None:
-    assert not is_public(address)
+    assert is_public(address) is False
     with pytest.raises(TelecomInputError, match="host: leads to an address that is not on the public"):
         reject_private_address(address, allowed=False)
     reject_private_address(address, allowed=True)
