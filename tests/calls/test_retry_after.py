@@ -39,7 +39,12 @@ def until(text: str) -> float | None:
         (str(int(NOW * 1000) + 90_000), 90),
         (str(int(NOW) - 90), 0),
         (str(int(NOW * 1000) - 90_000), 0),
+        ("999999999", DAY),
+        ("1000000000", 0),  # a Unix time in seconds
+        ("99999999999", DAY),
+        ("100000000000", 0),  # a Unix time in milliseconds
         ("Wed, 01 Jul 2026 12:01:30 GMT", 90),
+        (f"Wed,{' ' * 36}01 Jul 2026 12:01:30 GMT", 90),  # 64 characters
         ("Wed, 01 Jul 2026 15:01:30 +0300", 90),
         ("Wed, 01 Jul 2026 12:01:30", 90),
         ("Wed, 01 Jul 2026 11:00:00 GMT", 0),
@@ -55,11 +60,21 @@ def test_what_a_header_asks_for(text: str, seconds: float) -> None:
     "text",
     [
         *("", "soon", "-5", "+5", "1e3", "1e300", "inf", "-inf", "nan", "Infinity", "1_000", "0x10", "5, 7"),
+        f"Wed,{' ' * 37}01 Jul 2026 12:01:30 GMT",
         *("99999999999999999999", "9" * 5000, "١٢", "Wed, 99 Jul 2026 12:00:00 GMT", "," * 100_000),
     ],
 )
 def test_what_makes_no_sense_is_ignored(text: str) -> None:
     assert until(text) is None
+
+
+def test_a_date_without_a_zone_is_of_utc_wherever_the_worker_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as zone:
+        zone.setenv("TZ", "Asia/Tokyo")
+        time.tzset()
+        found = until("Wed, 01 Jul 2026 12:01:30")
+    time.tzset()
+    assert found == 90
 
 
 @given(st.one_of(st.text(), st.from_regex(r"[0-9eE+.\-, :A-Za-z]{0,40}", fullmatch=True)))
@@ -83,6 +98,8 @@ def test_retry_after_comes_before_the_quotas_reset() -> None:
     assert retry_after({"retry-after": "7", "x-rate-limit-reset": "3"}) == 7
     assert retry_after({"retry-after": "soon", "x-rate-limit-reset": "3"}) == 3
     assert retry_after({"x-rate-limit-reset": "never"}) is None
+    for name in ("retry-after", "x-rate-limit-reset"):
+        assert retry_after({name: str(int(NOW) + 90)}, lambda: NOW) == 90
     assert 80_000 < (retry_after({"retry-after": str(int(time.time()) + DAY)}) or 0) <= DAY  # the real clock
 
 
