@@ -74,33 +74,55 @@ def claimed(variables: Variables) -> Decimal:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "error"),
+    ("arguments", "field", "error"),
     [
-        ({"name": ""}, "name"),
-        ({"name": "a.b"}, "name"),
-        ({"name": "x" * 65}, "name"),
-        ({"name": None}, "name"),
-        ({"currency": "eur"}, "currency"),
-        ({"currency": "EURO"}, "currency"),
-        ({"per_day": None}, "needs a cap"),
-        ({"per_day": 1.5}, "no float"),
-        ({"per_day": True}, "no float"),
-        ({"per_day": "-1"}, "from 0"),
-        ({"per_day": "nan"}, "from 0"),
-        ({"per_day": "1e15"}, "from 0"),
-        ({"per_day": "10 EUR"}, "from 0"),
-        ({"per_task": "0.1234567891"}, "nine decimal places"),
-        ({"timezone": "Kyiv"}, "timezone"),
-        ({"timezone": ""}, "timezone"),
-        ({"allow_prefixes": "+380"}, "list"),
-        ({"allow_prefixes": ["Ukraine"]}, "beginnings"),
-        ({"allow_prefixes": [380]}, "beginnings"),
-        ({"allow_prefixes": [""]}, "beginnings"),
+        ({"name": ""}, "budget name", "1 to 64"),
+        ({"name": "a.b"}, "budget name", "1 to 64"),
+        ({"name": "x" * 65}, "budget name", "1 to 64"),
+        ({"name": None}, "budget name", "1 to 64"),
+        ({"currency": "eur"}, "budget currency", "three capital letters"),
+        ({"currency": "EURO"}, "budget currency", "three capital letters"),
+        ({"currency": None}, "budget currency", "three capital letters"),
+        ({"per_day": None}, "budget", "needs a cap"),
+        ({"per_day": 1.5}, "budget per_day", "no float"),
+        ({"per_day": True}, "budget per_day", "no float"),
+        ({"per_day": "-1"}, "budget per_day", "from 0"),
+        ({"per_day": "nan"}, "budget per_day", "from 0"),
+        ({"per_day": "1e15"}, "budget per_day", "from 0"),
+        ({"per_day": "10 EUR"}, "budget per_day", "from 0"),
+        ({"per_task": "0.1234567891"}, "budget per_task", "nine decimal places"),
+        ({"timezone": "Kyiv"}, "budget timezone", "zone"),
+        ({"timezone": ""}, "budget timezone", "zone"),
+        ({"allow_prefixes": "+380"}, "budget allow_prefixes", "list"),
+        ({"allow_prefixes": {"+380"}}, "budget allow_prefixes", "list"),
+        ({"allow_prefixes": ["Ukraine"]}, "budget allow_prefixes", "beginnings"),
+        ({"allow_prefixes": [380]}, "budget allow_prefixes", "beginnings"),
+        ({"allow_prefixes": [""]}, "budget allow_prefixes", "beginnings"),
+        ({"allow_prefixes": ["+380", "1" * 16]}, "budget allow_prefixes", "beginnings"),
     ],
 )
-def test_a_wrong_budget_is_refused_at_once(arguments: dict[str, Any], error: str) -> None:
-    with pytest.raises(TelecomInputError, match=error):
+def test_a_wrong_budget_is_refused_at_once(arguments: dict[str, Any], field: str, error: str) -> None:
+    with pytest.raises(TelecomInputError, match=error) as caught:
         Budget(**{"name": "marketing", "currency": "EUR", "per_day": "10", **arguments})
+    assert caught.value.field == field
+
+
+def test_what_a_budget_takes() -> None:
+    budget = Budget("x" * 64, "EUR", " 0 ", "999999999999999.999999999", allow_prefixes=["+380", "1" * 15])
+    assert (budget.task_cap, budget.day_cap) == (0, Decimal("999999999999999.999999999"))
+    assert (budget.timezone, budget.allow_prefixes) == ("UTC", ("380", "1" * 15))
+    assert Budget("m", "EUR", per_task=1, timezone="Europe/Kiev").timezone == "Europe/Kyiv"
+    assert Budget("m", "EUR", per_task=1).day_cap is None
+    assert Budget("m", "EUR", per_day=1).task_cap is None
+
+
+def test_prices_in_another_currency_are_refused() -> None:
+    budget = Budget("m", "EUR", per_day=1)
+    for same in (None, "EUR", "eur"):
+        budget.check_currency(same)
+    with pytest.raises(TelecomInputError, match="m is in EUR, but the vendor's price is in UAH") as caught:
+        budget.check_currency("UAH")
+    assert caught.value.field == "budget"
 
 
 def test_a_budget_is_a_value() -> None:
@@ -110,14 +132,20 @@ def test_a_budget_is_a_value() -> None:
         first.name = "other"  # type: ignore[misc]
     assert shown(Decimal("10.00")) == "10"
     assert shown(Decimal(100)) == "100"
+    assert shown(Decimal("0.00")) == "0"
+    assert shown(Decimal("0.50")) == "0.5"
     assert shown(Decimal("1E-9")) == "0.000000001"
 
 
 def test_numbers_outside_the_prefixes_are_counted() -> None:
     budget = Budget("m", "EUR", per_day=1, allow_prefixes=["+380", "7701"])
     budget.check_numbers(["380670000201", "77010000001"])
-    with pytest.raises(TelecomInputError, match=r"2 of 3 numbers .* \(\+380, \+7701\); nothing was sent"):
+    with pytest.raises(
+        TelecomInputError, match=r"recipients: 2 of 3 numbers .* \(\+380, \+7701\); nothing was sent"
+    ) as caught:
         budget.check_numbers(["380670000201", "77020000001", "48600000001"])
+    assert caught.value.field == "recipients"
+    Budget("m", "EUR", per_day=1).check_numbers(["380670000201", "48600000001"])
 
 
 @given(
@@ -134,6 +162,23 @@ def test_a_day_is_what_a_clock_there_shows(zone: str, at: datetime) -> None:
     before = budget.day_of(seconds - 0.001)
     assert before <= day
     assert len(budget.utc_dates(day)) <= 3
+
+
+@pytest.mark.parametrize(
+    ("zone", "days"),
+    [
+        ("UTC", [28]),
+        ("Europe/Kyiv", [27, 28]),
+        ("America/Havana", [28, 29]),
+        ("Asia/Kathmandu", [27, 28]),
+        ("Pacific/Kiritimati", [27, 28]),
+        ("Etc/GMT+12", [28, 29]),
+    ],
+)
+def test_a_day_is_in_two_dates_of_utc_at_most(zone: str, days: list[int]) -> None:
+    """Each date that is listed costs a call of Airflow's API."""
+    budget = Budget("m", "EUR", per_day=1, timezone=zone)
+    assert budget.utc_dates(date(2026, 11, 28)) == tuple(date(2026, 11, day) for day in days)
 
 
 @pytest.mark.parametrize(
@@ -435,6 +480,20 @@ def test_old_entries_are_deleted_and_young_ones_are_not(variables: Variables) ->
     ages = {round((NOON - claim.at) / 86_400) for claim in valid_claims(variables.values)}
     assert ages >= {0, 60, 89}
     assert 125 not in ages
+
+
+def test_a_month_is_deleted_when_all_of_its_days_are_older_than_90_days(variables: Variables) -> None:
+    budget = Budget("m", "EUR", per_day="10")
+    october = datetime(2026, 10, 30, 12, tzinfo=UTC).timestamp()
+    for days in (90, 121, 122):  # 1 August, 1 July and 30 June
+        task = Task(f"{days}", budget)
+        task.now = october - days * 86_400
+        spend(task, "1")
+    now = Task("now", budget)
+    now.now = october
+    now.begin().forget_old()
+    ages = {round((october - claim.at) / 86_400) for claim in valid_claims(variables.values)}
+    assert ages == {90, 122}, "30 June was deleted a month ago, if a task has run then"
 
 
 def test_keys_say_no_more_than_they_must(variables: Variables) -> None:

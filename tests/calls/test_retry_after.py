@@ -112,3 +112,4 @@ def test_retry_after_comes_before_the_quotas_reset() -> None:
 )
 def test_when_a_quota_is_used_up(remaining: str, used_up: bool) -> None:
     assert is_quota_exhausted({"x-rate-limit-remaining": remaining}) is used_up
+    assert is_quota_exhausted({}) is False

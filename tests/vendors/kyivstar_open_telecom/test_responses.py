@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from hashlib import sha256
 from typing import Any
 
 import pytest
@@ -24,7 +25,7 @@ from airflow_provider_telecom.vendors.kyivstar_open_telecom.models import (
     Promo,
     PromoState,
 )
-from airflow_provider_telecom.vendors.kyivstar_open_telecom.responses import error_details
+from airflow_provider_telecom.vendors.kyivstar_open_telecom.responses import content, error_details
 from tests.by_hand import drive
 from tests.vendors.kyivstar_open_telecom.by_hand import NUMBER, PROMO_ID, answer, asked, describe
 
@@ -525,3 +526,99 @@ def test_an_sms_is_not_repeated_after_silence_but_is_when_it_was_not_sent() -> N
     )
     assert sum(isinstance(step, Request) for step in steps) == 2
     assert found.message_id == "m1"
+
+
+# --- the verdict: a result, a refusal, or an answer that says neither ---
+
+
+def verdict(body: Any, status: int = 200, **headers: str) -> Any:
+    """Return the content of an answer, or its error."""
+    try:
+        return content(answer(body, status, **headers))
+    except TelecomError as error:
+        return error
+
+
+NEITHER = "a success status with an error in the body"
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "why"),
+    [
+        ({"msgId": "m1"}, 201, "a success status other than 200"),
+        ([{"msgId": "m1"}], 200, "not a JSON object"),
+        (None, 200, "not a JSON object"),
+        ("m1", 200, "not a JSON object"),
+        ({"msgId": "m1", "errorCode": 1010}, 200, NEITHER),
+        ({"msgId": "m1", "fault": "x"}, 200, NEITHER),
+        ({"msgId": "m1", "lastException": {"a": 1}}, 200, NEITHER),
+        ({"msgId": "m1", "errorCode": 0, "errorText": "x"}, 200, NEITHER),
+        ({"msgId": "m1", "errorCode": 0, "error": "x"}, 200, NEITHER),
+        ({"msgId": "m1", "success": False}, 200, NEITHER),
+        ({"reqId": "r", "success": False, "errorCode": 0}, 200, NEITHER),
+        ({"resource": {"msgId": "m1", "errorMsg": "x"}}, 200, NEITHER),
+    ],
+)
+def test_an_answer_that_says_neither_is_known_by_its_length_and_hash(
+    body: Any, status: int, why: str
+) -> None:
+    error = verdict(body, status)
+    raw = answer(body).body
+    assert type(error) is TelecomAnswerError
+    assert error.text.startswith(f"{why} (a body of {len(raw)} bytes, SHA-256 ")
+    assert (error.length, error.sha256, error.status) == (len(raw), sha256(raw).hexdigest(), status)
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "kind", "code", "text"),
+    [
+        ({"errorCode": 1040}, 200, TelecomNotFoundError, "1040", "not found"),
+        ({"errorCode": 1040, "errorMsg": "no such SMS"}, 404, TelecomNotFoundError, "1040", "no such SMS"),
+        ({"errorCode": 1010}, 200, TelecomRejectedError, "1010", "refused"),
+        ({"errorCode": 1010, "errorMsg": "wrong sender"}, 200, TelecomRejectedError, "1010", "wrong sender"),
+        ({"errorCode": 1010, "errorMsg": 5}, 200, TelecomRejectedError, "1010", "refused"),
+        *(
+            ({name: "x", "errorCode": 1010}, 200, TelecomRejectedError, "1010", "refused")
+            for name in ("reqId", "cid", "resource")
+        ),
+        ({"msgId": None, "errorCode": 1010}, 200, TelecomRejectedError, "1010", "refused"),
+        ({"resource": {"errorCode": 7, "errorMsg": "no"}}, 200, TelecomRejectedError, "7", "no"),
+        ({"errorCode": 7, "errorMsg": "no"}, 422, TelecomRejectedError, "7", "no"),
+        ({"error": {"message": "no"}}, 403, TelecomAuthError, None, "no"),
+        ({"error": {"message": 5}}, 403, TelecomAuthError, None, "credentials refused"),
+        ({"error": "no_money", "error_description": "empty"}, 400, TelecomRejectedError, "no_money", "empty"),
+        ({"errorCode": True}, 422, TelecomRejectedError, "unreadable", "refused"),
+        ({"errorCode": False}, 422, TelecomRejectedError, None, "refused"),
+        ({"errorCode": "  "}, 422, TelecomRejectedError, None, "refused"),
+        ({"errorCode": -5}, 422, TelecomRejectedError, "-5", "refused"),
+        ({"errorCode": 12345678}, 422, TelecomRejectedError, "12345678", "refused"),
+        ({"errorCode": 123456789}, 422, TelecomRejectedError, "unreadable", "refused"),
+        ({"errorCode": "x" * 40}, 422, TelecomRejectedError, "x" * 40, "refused"),
+        ({"errorCode": "x" * 41}, 422, TelecomRejectedError, "unreadable", "refused"),
+    ],
+)
+def test_what_a_refusal_says(
+    body: dict[str, Any], status: int, kind: type[TelecomError], code: str | None, text: str
+) -> None:
+    error = verdict(body, status)
+    assert (type(error), error.status, error.code, error.text) == (kind, status, code, text)
+
+
+@pytest.mark.parametrize(
+    ("header", "units"),
+    [
+        *(("3", 3), (" 2 ", 2), ("0.5", 0.5), ("123456789", 123456789), ("1.123456", 1.123456)),
+        *(("1234567890", None), ("1.1234567", None), ("1.", None), ("free", None), ("-1", None)),
+    ],
+)
+def test_what_an_answer_costs_is_in_its_header(header: str, units: float | None) -> None:
+    found = verdict({"msgId": "m1"}, x_reserved_tarification_units=header)
+    assert found.get("x-reserved-tarification-units") == units
+    assert type(found.get("x-reserved-tarification-units")) is type(units)
+
+
+def test_the_content_is_that_of_the_wrapper_and_of_what_is_inside() -> None:
+    body = {"reqId": "r", "cid": "c", "status": "outer", "resource": {"status": "inner", "msgId": "m1"}}
+    assert verdict(body, x_request_id="h") == {"reqId": "r", "cid": "c", "status": "inner", "msgId": "m1"}
+    assert verdict({"msgId": "m1"}, x_request_id="h") == {"reqId": "h", "msgId": "m1"}
+    assert verdict({"msgId": "m1", "resource": None}) == {"reqId": None, "msgId": "m1"}
