@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from airflow_provider_telecom.calls.errors import TelecomAnswerError, TelecomInputError, TelecomUnknownError
-from airflow_provider_telecom.calls.request import Form, Idempotency, Json
+from airflow_provider_telecom.calls.request import Form, Idempotency, Json, Response
 from airflow_provider_telecom.vendors.kyivstar_open_telecom.contents import (
     BatchSms,
     SmsContent,
     Suggestion,
     ViberContent,
+)
+from airflow_provider_telecom.vendors.kyivstar_open_telecom.models import BatchAccepted
+from airflow_provider_telecom.vendors.kyivstar_open_telecom.responses import (
+    read_batch,
+    read_batch_status,
+    reader,
 )
 from tests.vendors.kyivstar_open_telecom.by_hand import NUMBER, PROMO, PROMO_ID, answer, asked, describe
 
@@ -237,6 +244,24 @@ def test_a_batch_that_is_not_in_the_response_is_unknown(data: Any) -> None:
     messages = [BatchSms(NUMBER, "a", name="m0")]
     with pytest.raises(TelecomUnknownError):
         asked("send_sms_batch", messages, extra=V1, replies={"reqId": "r", "data": data})
+
+
+def test_a_batch_has_a_request_id_and_a_price() -> None:
+    reply = answer({"reqId": "r", "data": {"m0": ITEM}}, x_reserved_tarification_units="2")
+    _, found = asked("send_sms_batch", [BatchSms(NUMBER, "a", name="m0")], extra=V1, replies=reply)
+    assert (found.request_id, found.reserved_units) == ("r", 2)
+
+
+@pytest.mark.parametrize("data", [5, {}])
+def test_a_batch_that_cannot_be_read_is_known_by_its_length(data: Any) -> None:
+    response = answer({"data": data})
+    readers: list[Callable[[Response], Any]] = [lambda response: read_batch(response, ["m0"])]
+    if data:
+        readers += [lambda response: read_batch_status(response, ["m1"]), reader(BatchAccepted)]
+    for read in readers:
+        with pytest.raises(TelecomAnswerError) as caught:
+            read(response)
+        assert (caught.value.length, caught.value.status) == (len(response.body), None if data else 200)
 
 
 def test_each_sms_of_each_batch_has_a_name_of_its_own() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,8 @@ from airflow_provider_telecom.calls.errors import (
     TelecomUnknownError,
 )
 from airflow_provider_telecom.calls.request import NotSent, Response, Unknown
-from airflow_provider_telecom.vendors.novaconnect.responses import read_success
+from airflow_provider_telecom.vendors.novaconnect.models import User
+from airflow_provider_telecom.vendors.novaconnect.responses import item_of, read_effect, read_success
 from tests.by_hand import drive
 from tests.vendors.novaconnect.by_hand import QUEUED, USER, ScriptedApi, answer, ask, described, ok
 
@@ -172,3 +174,110 @@ def test_a_missing_bill_is_not_found_and_a_wrong_file_is_unreadable(tmp_path: Pa
         ask(ScriptedApi().download_bill, 9, tmp_path / "b", answers=[answer({"code": 404, "message": "no"})])
     with pytest.raises(TelecomAnswerError, match="not the file"):
         ask(ScriptedApi().download_bill, 9, tmp_path / "b", answers=unreadable_four_times(ok()))
+
+
+def caught_of(response: Response, read: Callable[[Response], Any] = read_success) -> TelecomError:
+    with pytest.raises(TelecomError) as caught:
+        read(response)
+    return caught.value
+
+
+BOTH, NO_CODE = "an answer that says both yes and no", "an answer without code"
+HALF = ok(result={"item": {"id": "x"}})
+
+
+@pytest.mark.parametrize(
+    ("response", "read", "why", "status"),
+    [
+        (answer({"code": 200}, 400), read_success, BOTH, 400),
+        (answer({"code": 200}, 404), read_success, BOTH, 404),
+        (answer({"code": "200"}, 499), read_success, BOTH, 499),
+        (answer({}), read_success, NO_CODE, None),
+        (answer({"code": True}), read_success, NO_CODE, None),
+        (answer({"code": "200.0"}), read_success, NO_CODE, None),
+        (answer({"code": 1234567890}), read_success, NO_CODE, None),
+        (answer([200]), read_success, NO_CODE, None),
+        (answer({"code": 399}), read_success, "an answer with code 399", 200),
+        (answer({"code": 600}), read_success, "an answer with code 600", 200),
+        (answer({"code": -200}), read_success, "an answer with code -200", 200),
+        (ok(result={"status": "failed"}), read_effect, BOTH, 200),
+        (ok(error="no money"), read_effect, BOTH, 200),
+        (ok(result={}), lambda response: read_success(response).item(User), "an answer without item", None),
+        (ok(result=5), lambda response: read_success(response).items(list[User]), "an answer without", None),
+        (HALF, lambda response: read_success(response).item(User), "unexpected answer, see ", None),
+        (
+            ok(items=[{"id": "x"}]),
+            lambda response: read_success(response).items(list[User]),
+            "unexpected answer, see ",
+            None,
+        ),
+        (
+            ok(items=[{"a": 1}, 5]),
+            lambda response: read_success(response).items(list[dict[str, Any]]),
+            "unexpected answer, see ",
+            None,
+        ),
+        (
+            ok(item=USER),
+            lambda response: item_of(User, 102)(read_success(response)),
+            "an answer about another id",
+            None,
+        ),
+    ],
+)
+def test_an_answer_that_says_neither_is_known_by_its_length(
+    response: Response, read: Callable[[Response], Any], why: str, status: int | None
+) -> None:
+    error = caught_of(response, read)
+    assert type(error) is TelecomAnswerError
+    assert error.text.startswith(why)
+    assert (error.length, error.status) == (len(response.body), status)
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "kind", "code", "text"),
+    [
+        ({"code": 400}, 200, TelecomRejectedError, "400", "refused"),
+        ({"code": 400, "error": "no"}, 200, TelecomRejectedError, "400", "no"),
+        ({"code": 400, "message": 5, "error": "no"}, 200, TelecomRejectedError, "400", "no"),
+        ({"code": 400, "message": "first", "error": "second"}, 200, TelecomRejectedError, "400", "first"),
+        ({"code": 599}, 200, TelecomServerError, "599", "refused"),
+        ({"code": 404, "message": "no"}, 404, TelecomNotFoundError, "404", "no"),
+        ({"message": "no such SIM"}, 404, TelecomNotFoundError, None, "no such SIM"),
+        ({"code": " 7 "}, 404, TelecomNotFoundError, "7", "not found"),
+        ({}, 404, TelecomRejectedError, None, "there is nothing at this address: check host and api_path"),
+        ([], 404, TelecomRejectedError, None, "there is nothing at this address: check host and api_path"),
+        ({}, 400, TelecomRejectedError, None, "refused"),
+        ({"code": 200}, 500, TelecomServerError, "200", "the vendor's server failed"),
+    ],
+)
+def test_what_a_refusal_says(
+    body: Any, status: int, kind: type[TelecomError], code: str | None, text: str
+) -> None:
+    error = caught_of(answer(body, status))
+    assert (type(error), error.status, error.code, error.text) == (kind, status, code, text)
+
+
+@pytest.mark.parametrize(("code", "wait"), [(429, 7), (503, None), (400, None)])
+def test_only_a_throttled_request_is_told_how_long_to_wait(code: int, wait: float | None) -> None:
+    error = caught_of(Response(200, {"retry-after": "7"}, b'{"code": %d}' % code))
+    assert error.retry_after == wait
+
+
+def test_rows_and_their_number_are_read() -> None:
+    rows = [{"a": 1}, {"a": "x"}]
+    for response in (ok(items=rows), ok(result={"items": rows}), ok(result={"items": rows}, items=[])):
+        assert read_success(response).items(list[dict[str, Any]]) == rows
+    assert read_success(ok(items=[USER])).items(list[User])[0].id == 101
+    counts = [(12, 12), ("12", 12), (" 12 ", 12), (True, None), ("many", None), (None, None)]
+    assert [(said, read_success(ok(all_count=said)).total()) for said, _ in counts] == counts
+    assert read_success(ok()).total() is None
+
+
+@pytest.mark.parametrize("expected", [None, 101])
+def test_an_object_is_the_one_that_was_requested(expected: int | None) -> None:
+    assert item_of(User, expected)(read_success(ok(item=USER))).id == 101
+
+
+def test_an_effect_that_mentions_no_failure_is_done() -> None:
+    assert read_effect(ok(result={"status": "queued"})).fields["result"] == {"status": "queued"}
