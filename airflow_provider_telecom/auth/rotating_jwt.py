@@ -163,7 +163,7 @@ class RotatingJwt:
                 return token
         return other
 
-    def _replace(self, revoked: RotatingToken | None, early: bool = False) -> Call[RotatingToken]:
+    def _replace(self, revoked: RotatingToken | None, early: bool) -> Call[RotatingToken]:
         """Return another token than `revoked`: another worker's, or a new one.
 
         With `early` the old token is still valid: while another worker renews it, it is returned.

@@ -90,7 +90,10 @@ class Worker:
             worker_id=name,
         )
         self.lifetime = 24 * 3600.0
+        self.refresh: Secret | None = None
         self.unauthorized = 0
+        self.replaced: list[RotatingToken | None] = []
+        """What each new token was created for."""
         self.result: Any = None
         self.steps: list[Step] = []
         self._stack: list[Call[Any]] = []
@@ -98,9 +101,10 @@ class Worker:
         self._lock_depth, self._waits_until = 0, 0.0
 
     def _mint(self, dead: RotatingToken | None) -> Call[RotatingToken]:
+        self.replaced.append(dead)
         access: str = yield CREATE
         now = self.jwt.clock()
-        return RotatingToken(Secret(access), now + self.lifetime, now)
+        return RotatingToken(Secret(access), now + self.lifetime, now, self.refresh)
 
     def begin(self, request: Request = CALLBACK) -> Worker:
         """Begin a call; its first step is taken by `step`."""

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
+import time
+from inspect import signature
 from typing import Any
 
 import pytest
 
 from airflow_provider_telecom.auth.rotating_jwt import RotatingJwt, secrets_in
-from airflow_provider_telecom.calls.endpoint import Exclusive, Sleep
+from airflow_provider_telecom.calls.endpoint import Exclusive, LoadToken, Sleep, Step
 from airflow_provider_telecom.calls.errors import (
     TelecomAuthError,
     TelecomNoAnswerError,
     TelecomNotSentError,
 )
+from airflow_provider_telecom.calls.privacy import Secret
 from airflow_provider_telecom.calls.request import Response
 from tests.auth.rotating_world import (
     KEY,
@@ -31,6 +34,9 @@ from tests.auth.rotating_world import (
     with_a_revoked_token,
 )
 
+START = World().now
+YEAR_10000 = 253_402_300_800
+
 
 @pytest.fixture
 def world() -> World:
@@ -40,6 +46,10 @@ def world() -> World:
 def access(world: World) -> str:
     found: str = json.loads(world.store[KEY])["access"]
     return found
+
+
+def is_pause(step: Step) -> bool:
+    return isinstance(step, Sleep)
 
 
 def pauses(worker: Worker) -> list[Sleep]:
@@ -75,18 +85,23 @@ class TestOneWorker:
         world.store[KEY] = stored(world.mint(), world.now + 86_400, world.now)
         assert worker.begin().finish().status == 200
         assert (world.mints, pauses(worker)) == (1, [])
+        assert worker.begin().finish().status == 200
+        assert len(worker.steps) == 1
 
-    def test_a_caller_waits_longer_for_its_host_than_for_a_leader_and_gives_up_in_the_end(
-        self, world: World
+    @pytest.mark.parametrize("has_a_token", [False, True])
+    def test_a_caller_waits_for_its_host_for_two_minutes_and_looks_for_a_token_every_5_seconds(
+        self, world: World, has_a_token: bool
     ) -> None:
+        world.step_takes = 0
         host = Host()
         stopped, waiting = Worker(world, "A", host=host), Worker(world, "B", host=host)
-        with_a_revoked_token(world, stopped, waiting)
+        if has_a_token:
+            with_a_revoked_token(world, stopped, waiting)
         stopped.begin().until(is_load(LEASE))
         with pytest.raises(TelecomNotSentError, match="another process of this host"):
             waiting.begin().finish()
-        waited = world.now - 1_800_000_000.0
-        assert 2 * TIMING.max_wait <= waited < 2 * TIMING.max_wait + 2 * TIMING.lock_wait
+        assert world.now - START == 120
+        assert sum(isinstance(step, LoadToken) for step in waiting.steps) == 24 - has_a_token
         assert world.callbacks == world.mints == 0
 
     def test_behind_a_stopped_process_of_its_host_a_caller_takes_the_token_of_another_host(
@@ -133,9 +148,13 @@ class TestOneWorker:
         worker = Worker(world, "A")
         world.store[LEASE] = json.dumps({"me": "A", "at": world.now})
         worker.begin().finish()
-        assert pauses(worker) == [Sleep(*TIMING.settle)]
+        assert pauses(worker) == [Sleep(0.5, 1)]
 
-    @pytest.mark.parametrize("text", ["", "nonsense", "[]", '"x"', '{"access": "x"}', '{"young_deaths": 7}'])
+    @pytest.mark.parametrize(
+        "text",
+        ["", "nonsense", "[]", '"x"', '{"access": "x"}', '{"young_deaths": 7}', "[" * 20_000],
+        ids=lambda text: text[:20],
+    )
     def test_junk_in_the_store_is_no_token(self, world: World, text: str) -> None:
         world.store = {KEY: text, LEASE: text}
         assert Worker(world).begin().finish().status == 200
@@ -149,6 +168,7 @@ class TestOneWorker:
                 for value in ("токен", "a\nb", " a", "\ud800", "", 5, None, ["a"], "a" * 9000)
             ),
             *({"expires": value} for value in (10**400, float("inf"), float("nan"), "soon", -1, True, None)),
+            {"expires": YEAR_10000},
             *({"minted": value} for value in (10**400, float("-inf"), float("nan"), [], 1e300)),
         ],
     )
@@ -168,6 +188,38 @@ class TestOneWorker:
         assert worker.begin().finish().status == 200
         assert worker.jwt._token
         assert worker.jwt._token.refresh is None
+
+    def test_a_token_may_have_been_created_at_any_time(self, world: World) -> None:
+        world.store[KEY] = stored(world.mint(), YEAR_10000 - 1, 0)
+        assert Worker(world).begin().finish().status == 200
+        assert world.mints == 1
+
+    def test_the_refresh_token_of_a_revoked_token_is_passed_on_by_the_store(self, world: World) -> None:
+        """With it SunSim creates the next pair."""
+        first, second = Worker(world, "A"), Worker(world, "B")
+        first.refresh = Secret("R1")
+        first.begin().finish()
+        assert first.replaced == [None]
+        world.mint()
+        second.begin().finish()
+        [revoked] = second.replaced
+        assert revoked
+        assert (revoked.access, revoked.refresh) == (Secret("T1"), Secret("R1"))
+        world.mint()
+        first.begin().finish()
+        assert world.mints == 5
+
+    def test_a_token_is_written_once(self, world: World) -> None:
+        worker = Worker(world).begin()
+        worker.finish()
+        assert sum(map(is_store(KEY), worker.steps)) == 1
+
+    def test_a_token_replaces_a_revoked_one_that_would_have_been_valid_for_longer(self, world: World) -> None:
+        worker = Worker(world)
+        worker.lifetime = 7200
+        with_a_revoked_token(world, worker)
+        assert worker.begin().finish().status == 200
+        assert (worker.unauthorized, access(world)) == (1, "T1")
 
     def test_junk_among_the_early_revocations_is_left_out(self, world: World) -> None:
         worker = Worker(world)
@@ -190,7 +242,16 @@ class TestOneWorker:
         world.answer = self.refusing_all_but_create(world)  # type: ignore[method-assign]
         assert worker.begin().finish().status == 401
         assert (worker.unauthorized, world.mints) == (4, 3)
-        assert pauses(worker).count(Sleep(*TIMING.after_repeated_401)) == 2
+        assert pauses(worker).count(Sleep(1, 5)) == 2
+
+    def test_a_token_of_the_same_moment_that_is_refused_too_makes_it_pause(self, world: World) -> None:
+        world.step_takes = 0
+        timing = quick(lease=0, max_early_revocations=99, tolerated_early_revocations=99)
+        worker = Worker(world, timing=timing)
+        with_a_revoked_token(world, worker)
+        world.answer = self.refusing_all_but_create(world)  # type: ignore[method-assign]
+        assert worker.begin().finish().status == 401
+        assert pauses(worker) == [Sleep(1, 5)] * 2
 
     @staticmethod
     def refusing_all_but_create(world: World) -> Any:
@@ -228,9 +289,31 @@ class TestEarly:
         assert worker.begin().finish().status == 200
         assert len(world.create_fails) == 1
         assert world.store[LEASE] == "{}"
-        world.now += TIMING.between_mints
+
+    @pytest.mark.parametrize(("seconds", "tries"), [(29.5, 1), (30, 2)])
+    def test_renewing_is_tried_again_after_30_seconds(self, world: World, seconds: float, tries: int) -> None:
+        world.step_takes = 0
+        worker = self.ageing(world, Worker(world, timing=quick(lease=0)))
+        world.create_fails = [TelecomNoAnswerError("read timed out"), TelecomNoAnswerError("again")]
         worker.begin().finish()
-        assert world.create_fails == []
+        world.now += seconds
+        worker.begin().finish()
+        assert len(worker.replaced) == tries
+
+    def test_workers_renew_it_at_different_times(self) -> None:
+        """Between an hour and half an hour before it expires: they rarely wait for each other."""
+        renewed = [self.is_renewed(left=2700) for _ in range(100)]
+        assert True in renewed
+        assert False in renewed
+        assert self.is_renewed(left=1799)
+        assert not self.is_renewed(left=3601)
+
+    @staticmethod
+    def is_renewed(left: float) -> bool:
+        world = World()
+        world.store[KEY] = stored(world.mint(), world.now + left, world.now - 40_000)
+        Worker(world, timing=quick(lease=0)).begin().finish()
+        return world.mints == 2
 
     def test_renewing_early_is_no_early_revocation(self, world: World) -> None:
         worker = Worker(world, timing=quick(between_mints=0))
@@ -396,6 +479,21 @@ class TestRaces:
         assert world.now - b.jwt._tried_at < 1
         assert TIMING.lease <= b.jwt._tried_at - 1_800_000_000.0 < TIMING.lease + 5
 
+    @pytest.mark.parametrize(("seconds", "is_taken"), [(14.9, False), (15, True)])
+    def test_a_lease_that_does_not_change_for_15_seconds_has_expired(
+        self, world: World, seconds: float, is_taken: bool
+    ) -> None:
+        worker = Worker(world, "A")
+        world.store[LEASE] = json.dumps({"me": "B", "at": 0})
+        worker.begin()
+        while worker.coming != Sleep(0.3, 1):
+            worker.step()
+        world.now = START + seconds
+        worker.step()
+        while is_load(KEY)(worker.coming) or is_load(LEASE)(worker.coming):  # type: ignore[arg-type]
+            worker.step()
+        assert is_store(LEASE)(worker.coming) is is_taken  # type: ignore[arg-type]
+
     def test_a_leader_that_never_ends_is_not_waited_for_without_end(self, world: World) -> None:
         worker = Worker(world)
         with_a_revoked_token(world, worker)
@@ -406,7 +504,15 @@ class TestRaces:
         with pytest.raises(TelecomNotSentError, match="too long"):
             worker.finish()
         assert world.callbacks == 0
-        assert TIMING.max_wait <= world.now - 1_800_000_000.0 < TIMING.max_wait + 5
+
+    @pytest.mark.parametrize(("seconds", "gives_up"), [(59.5, False), (60, True)])
+    def test_a_leader_is_waited_for_for_a_minute(self, world: World, seconds: float, gives_up: bool) -> None:
+        worker = Worker(world, "A", timing=quick(lease=1000))
+        world.store[LEASE] = json.dumps({"me": "B", "at": 0})
+        worker.begin().until(is_pause)
+        world.now = START + seconds
+        worker.step()
+        assert isinstance(worker.result, TelecomNotSentError) is gives_up
 
     @pytest.mark.parametrize(
         "seed", [0, 1, *(pytest.param(seed, marks=pytest.mark.long) for seed in range(2, 10))]
@@ -457,6 +563,36 @@ class TestAnotherSystem:
         with pytest.raises(TelecomAuthError, match="another system"):
             self.fight(world, b, 1)
 
+    @pytest.mark.parametrize(("age", "count"), [(60, 1), (60.5, 0)])
+    def test_a_token_that_is_revoked_within_a_minute_was_revoked_early(
+        self, world: World, age: float, count: int
+    ) -> None:
+        world.step_takes = 0
+        world.store[KEY] = stored("T0", world.now + 80_000, world.now - age)
+        Worker(world).begin().finish()
+        assert len(json.loads(world.store[KEY])["young_deaths"]) == count
+
+    @pytest.mark.parametrize(("ago", "count"), [(599.5, 2), (600, 1)])
+    def test_an_early_revocation_counts_for_10_minutes(self, world: World, ago: float, count: int) -> None:
+        world.step_takes = 0
+        earlier = [world.now - ago]
+        world.store[KEY] = stored("T0", world.now + 80_000, world.now, young_deaths=earlier)
+        Worker(world).begin().finish()
+        assert len(json.loads(world.store[KEY])["young_deaths"]) == count
+
+    @pytest.mark.parametrize(("seconds", "waits"), [(29.5, True), (30, False)])
+    def test_after_a_few_a_worker_creates_a_token_every_30_seconds(
+        self, world: World, seconds: float, waits: bool
+    ) -> None:
+        world.step_takes = 0
+        worker = Worker(world, timing=quick(lease=0))
+        worker.begin().finish()
+        world.now += seconds
+        world.store[KEY] = stored("T1", world.now + 80_000, world.now, young_deaths=[world.now] * 2)
+        world.mint()
+        worker.begin().until(lambda step: is_pause(step) or is_create(step))
+        assert is_pause(worker.coming) is waits  # type: ignore[arg-type]
+
     def test_a_few_are_replaced_at_once_and_then_it_slows_down(self, world: World) -> None:
         worker = Worker(world)
         worker.begin().finish()
@@ -504,7 +640,24 @@ def test_the_secrets_of_a_stored_text() -> None:
 
 def test_it_does_not_show_its_token(world: World) -> None:
     worker = Worker(world)
+    before = repr(worker.jwt)
     worker.begin().finish()
-    assert "T1" not in repr(worker.jwt)
+    assert repr(worker.jwt) == before
     assert "T1" not in "".join(map(repr, worker.steps))
     assert isinstance(worker.jwt, RotatingJwt)
+
+
+def test_its_token_comes_from_the_store_or_is_new() -> None:
+    parameters = "mint key timing clock monotonic worker_id is_revoked"
+    assert list(signature(RotatingJwt).parameters) == parameters.split()
+
+
+def test_workers_have_names_and_clocks_of_their_own(world: World) -> None:
+    began, names = time.time(), set()
+    for worker in (Worker(world), Worker(world)):
+        worker.jwt = RotatingJwt(worker._mint, KEY)
+        world.store.clear()
+        assert worker.begin().finish().status == 200
+        assert began <= json.loads(world.store[KEY])["minted"] <= time.time()
+        names.add(worker.jwt.worker_id)
+    assert len(names) == 2
