@@ -33,7 +33,7 @@ MODULES = {
             "journal",
             {
                 "journal/journal": "journal/test_journal",
-                "journal/claims": "bulk/test_budget",
+                "journal/claims": "journal/test_claims bulk/test_budget",
                 "journal/idempotency_keys": "journal/test_idempotency_keys",
                 "journal/checkpoint": "journal/test_checkpoint",
                 "tasks/effects": (

@@ -33,9 +33,9 @@ class AudienceIdentity:
     path: str
     recipients: str
     """The hash of the file."""
-    selection: str = ""
+    selection: str
     """The hash of what is sent to of it."""
-    text: str = ""
+    text: str
     """The hash of the texts."""
     begin: Callable[[], None] | None = field(default=None, compare=False)
     """Called right before the first message is announced. It may raise an error: nothing is sent then."""

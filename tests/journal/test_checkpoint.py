@@ -107,6 +107,20 @@ def test_a_send_that_has_certainly_sent_nothing_is_forgotten(store: Store) -> No
     assert resumed(store, ["other"]) == 0
 
 
+def test_an_audience_that_has_certainly_got_nothing_may_be_replaced(store: Store) -> None:
+    first = of(store, AUDIENCE)
+    first.announce(NOTHING, KEYS[:2])
+    first.stop(NOTHING, 0)
+    assert of(store, replace(AUDIENCE, recipients="other")).resume(["other"], NOTHING) == NOTHING
+
+
+def test_recipients_may_follow_a_send_that_had_none(store: Store) -> None:
+    first = checkpoint(store)
+    assert first.resume([], NOTHING) == NOTHING
+    first.finish(NOTHING)
+    assert resumed(store) == 0
+
+
 def test_a_later_try_takes_nothing_back_that_an_earlier_one_may_have_sent(store: Store) -> None:
     checkpoint(store).announce(NOTHING, KEYS[:4])
     later = checkpoint(store)
@@ -233,7 +247,8 @@ def test_an_audience_begins_once_before_the_first_message(store: Store) -> None:
     audience = replace(AUDIENCE, begin=lambda: begun.append(store.writes))
     first = of(store, audience)
     first.resume(KEYS, NOTHING)
-    first.announce(NOTHING, KEYS[:2])
+    first.announce(NOTHING, KEYS[:1])
+    first.announce(NOTHING, KEYS[1:2])
     assert begun == [0]
     second = of(store, audience)
     second.resume(KEYS, NOTHING)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import hashlib
 import string
+from datetime import date
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -105,6 +107,10 @@ def test_a_namer_gives_the_same_key_again() -> None:
 @pytest.mark.parametrize(("a", "b"), [({"x": 1, "y": 2}, {"y": 2, "x": 1}), ((1, 2), [1, 2])])
 def test_equal_content_has_one_fingerprint(a: Any, b: Any) -> None:
     assert fingerprint(a) == fingerprint(b)
+
+
+def test_content_that_is_no_json_is_compared_as_text() -> None:
+    assert fingerprint([Decimal("1.50"), date(2026, 1, 1)]) == fingerprint(["1.50", "2026-01-01"])
 
 
 @pytest.mark.parametrize(

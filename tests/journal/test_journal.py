@@ -167,6 +167,22 @@ def test_what_was_done_in_part_stays_open(store: Retaining, kind: Any) -> None:
     assert journal.send_with_key("sent", BODY, IDENTITY, sent) == sent()
 
 
+@pytest.mark.parametrize("kind", [TelecomFundsError, TelecomRejectedError, TelecomNotSentError])
+def test_an_error_of_a_message_that_is_sent_again_says_nothing_about_the_first(
+    store: Retaining, kind: Any
+) -> None:
+    """The first one may have been sent: another text would be the second one to that recipient."""
+    journal = Journal(store)
+    for error in (TelecomUnknownError("no answer"), kind("no")):
+        with pytest.raises(type(error)):
+            journal.send_without_key("sent", BODY, failing(error), "resend")
+    with pytest.raises(OutcomeUnknownError):
+        journal.send_without_key("sent", BODY, never, "fail")
+    with pytest.raises(TelecomInputError, match="dedupe_key") as caught:
+        journal.send_without_key("sent", OTHER, never, "resend")
+    assert caught.value.field == "dedupe_key"
+
+
 def test_input_that_is_wrong_leaves_nothing_open(store: Retaining) -> None:
     journal = Journal(store)
     with pytest.raises(TelecomInputError):

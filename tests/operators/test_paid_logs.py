@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,8 +18,12 @@ from airflow_provider_telecom.operators.ketchup_loyalty import (
     KetchUpSendSmsOperator,
     KetchUpSendViberOperator,
 )
+from airflow_provider_telecom.operators.kyivstar_fmc import KyivstarFmcOriginateCallOperator
 from airflow_provider_telecom.operators.kyivstar_open_telecom import KyivstarSendSmsOperator
-from airflow_provider_telecom.operators.novaconnect import NovaConnectSendSmsOperator
+from airflow_provider_telecom.operators.novaconnect import (
+    NovaConnectRepackageOperator,
+    NovaConnectSendSmsOperator,
+)
 from tests.running import Run
 
 Capture = pytest.CaptureFixture[str]
@@ -29,6 +34,7 @@ NUMBERS = ["380670000201", "380670000202", "4915123456789"]  # KetchUp refuses t
 def _hooks(hook_for: Callable[..., Any]) -> None:
     hook_for("ketchup_loyalty", viber_sender="Shop")
     hook_for("kyivstar_open_telecom")
+    hook_for("kyivstar_fmc")
     hook_for("novaconnect")
 
 
@@ -74,9 +80,27 @@ def test_a_later_try_says_what_earlier_ones_did(telecom_simulator: Any, capsys: 
 
 
 ONE: dict[str, tuple[type[Any], dict[str, Any], str]] = {
-    "ketchup": (KetchUpSendSmsOperator, {"msisdn": NUMBERS[0], "text": "Hi"}, "price: 0.02, currency: EUR"),
-    "kyivstar": (KyivstarSendSmsOperator, {"msisdn": NUMBERS[0], "text": "Hi"}, "reserved_segments: 1"),
-    "novaconnect": (NovaConnectSendSmsOperator, {"sim_ids": [1001, 1002], "text": "Hi"}, "changed: 2"),
+    "ketchup": (
+        KetchUpSendSmsOperator,
+        {"msisdn": NUMBERS[0], "text": "Hi"},
+        " (known_before: False, price: 0.02, currency: EUR)",
+    ),
+    "kyivstar": (
+        KyivstarSendSmsOperator,
+        {"msisdn": NUMBERS[0], "text": "Hi"},
+        " (reserved_segments: 1)",
+    ),
+    "fmc": (
+        KyivstarFmcOriginateCallOperator,
+        {"called_number": NUMBERS[0], "calling_number": NUMBERS[1]},
+        "",
+    ),
+    "novaconnect": (NovaConnectSendSmsOperator, {"sim_ids": [1001, 1002], "text": "Hi"}, " (changed: 2)"),
+    "novaconnect_in_part": (
+        NovaConnectRepackageOperator,
+        {"sim_ids": [1001, 1009], "confirm": True},
+        " (changed: 1, skipped: 1)",
+    ),
 }
 
 
@@ -86,8 +110,7 @@ def test_an_effect(telecom_simulator: Any, capsys: Capture, vendor: str) -> None
     run = Run()
     run.execute(operator(task_id="send", **arguments))
     said = capsys.readouterr().out
-    assert "has accepted it (" in said
-    assert details in said
+    assert re.search(rf"{re.escape(operator.vendor.label)} has accepted it{re.escape(details)} +\[", said)
     assert NUMBERS[0] not in said
     run.execute(operator(task_id="send", **arguments))
     assert "nothing is sent now" in capsys.readouterr().out

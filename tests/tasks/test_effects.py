@@ -52,6 +52,10 @@ def test_the_same_dedupe_key_repeats_nothing(telecom_simulator: Any, ring: Any) 
     assert names[1].startswith("telecom.sent.")
 
 
+def test_templates_may_say_who_sends_and_what_makes_it_another_effect(ring: Any) -> None:
+    assert {"conn_id", "dedupe_key"} <= set(ring().template_fields)
+
+
 @pytest.mark.parametrize(("map_index", "is_mapped"), [(None, False), (-1, False), (0, True), (3, True)])
 def test_a_place_of_a_mapped_list_is_one(ring: Any, map_index: int | None, is_mapped: bool) -> None:
     journal = ring()._journal({"ti": SimpleNamespace(map_index=map_index), "task_state_store": None})
