@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
 import json
 import subprocess
@@ -456,32 +457,63 @@ def test_a_notifier_can_be_called_both_ways(module: str, name: str, arguments: d
         assert getattr(type(notifier), method) is not getattr(BaseNotifier, method)
 
 
+CLASSES = [  # what a Dag imports, each in a process of its own
+    *(f"{PACKAGE}.operators.{vendor}:{name}" for vendor, names in OPERATORS.items() for name in names),
+    *(
+        f"{module}:"
+        for module in MODULES
+        if module.rpartition(".")[2] not in OPERATORS or ".sensors." in module
+    ),
+]
+
+
 @pytest.fixture(scope="module")
 def imported() -> dict[str, list[str]]:
-    """Return what importing each module adds to `sys.modules`, in a fresh copy of an interpreter each."""
+    """Return what importing each class adds to `sys.modules`, in a fresh copy of an interpreter each."""
     program = (  # the SDK has imported csv on some versions of Python only
         "import csv, importlib, json, os, sys, airflow.sdk as sdk; sdk.BaseOperator, sdk.BaseSensorOperator\n"
-        "for module in sys.argv[1:]:\n"
+        "for path in sys.argv[1:]:\n"
         "    if os.fork() == 0:\n"
         "        before = set(sys.modules)\n"
-        "        importlib.import_module(module)\n"
-        "        print(json.dumps([module, sorted(set(sys.modules) - before)]), flush=True)\n"
+        "        module, _, name = path.partition(':')\n"
+        "        getattr(importlib.import_module(module), name or '__name__')\n"
+        "        print(json.dumps([path, sorted(set(sys.modules) - before)]), flush=True)\n"
         "        os._exit(0)\n"
         "    assert os.wait()[1] == 0\n"
     )
-    command = [sys.executable, "-c", program, *MODULES]
+    command = [sys.executable, "-c", program, *CLASSES]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     return dict(json.loads(line) for line in done.stdout.splitlines() if line.startswith("["))
 
 
-@pytest.mark.xdist_group("imports")  # one process imports all modules, once
-@pytest.mark.parametrize("module", MODULES)
-def test_importing_it_costs_next_to_nothing(module: str, imported: dict[str, list[str]]) -> None:
-    """On top of airflow.sdk: at most 50 small modules of ours, and nothing that belongs to running."""
-    ours = {name for name in imported[module] if name.split(".")[0] == PACKAGE}
-    assert module in ours
-    assert len(ours) <= 50
-    assert set(imported[module]) - ours <= PARTS_OF_THE_SDK
+@pytest.mark.xdist_group("imports")  # one process imports all classes, once
+@pytest.mark.parametrize("path", CLASSES)
+def test_importing_it_costs_next_to_nothing(path: str, imported: dict[str, list[str]]) -> None:
+    """On top of airflow.sdk: at most 40 small modules of ours, and nothing that belongs to running."""
+    ours = {name for name in imported[path] if name.split(".")[0] == PACKAGE}
+    assert path.partition(":")[0] in ours
+    assert len(ours) <= 40
+    assert set(imported[path]) - ours <= PARTS_OF_THE_SDK
+
+
+@pytest.mark.parametrize("vendor", ["ketchup_loyalty", "kyivstar_open_telecom", "novaconnect"])
+def test_what_type_checkers_see_of_a_package_is_there(vendor: str) -> None:
+    """Its classes are imported when they are asked for, so the package names them three times."""
+    package = import_module(f"{PACKAGE}.operators.{vendor}")
+    tree = ast.parse(Path(str(package.__file__)).read_text())
+    for_types = {
+        f"{node.module}.{alias.name}"
+        for statement in tree.body
+        if isinstance(statement, ast.If)
+        for node in statement.body
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+    there = {name: getattr(package, name) for name in package.__all__}
+    assert for_types == {f"{kind.__module__}.{name}" for name, kind in there.items()}
+    assert set(there) <= set(dir(package))
+    with pytest.raises(AttributeError, match="has no attribute 'Misspelt'"):
+        package.Misspelt  # noqa: B018
 
 
 @pytest.mark.parametrize(

@@ -118,8 +118,8 @@ def test_tasks_have_the_colour_of_their_vendor(package: str) -> None:
     tasks = [
         kind
         for path in paths
-        for kind in vars(import_module(path)).values()
-        if isinstance(kind, type) and issubclass(kind, TelecomTask) and hasattr(kind, "vendor")
+        for _, kind in inspect.getmembers(import_module(path), inspect.isclass)
+        if issubclass(kind, TelecomTask) and hasattr(kind, "vendor")
     ]
     assert tasks
     for kind in tasks:

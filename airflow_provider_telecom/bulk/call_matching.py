@@ -7,12 +7,11 @@ call that could also be another one proves nothing.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 
-@dataclass(frozen=True)
-class OrderedCall:
+class OrderedCall(NamedTuple):
     """A call that was ordered. `call_id` is the id that the response gave, if it gave one."""
 
     at: datetime
@@ -20,8 +19,7 @@ class OrderedCall:
     call_id: str | None = None
 
 
-@dataclass(frozen=True)
-class ListedCall:
+class ListedCall(NamedTuple):
     """A call of the vendor's list."""
 
     starts: tuple[datetime, ...]

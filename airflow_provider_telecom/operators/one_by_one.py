@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from decimal import Decimal
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, NamedTuple, TypeVar
 
 from airflow_provider_telecom.bulk.failover import NOT_SENT, check_failover
 from airflow_provider_telecom.calls.checks import in_range
@@ -54,8 +54,7 @@ class OneByOneArguments(ReadingArguments, NonIdempotentArguments, SendWindowArgu
     deferrable: bool
 
 
-@dataclass(frozen=True)
-class Kind(Generic[MessageT]):
+class Kind(NamedTuple, Generic[MessageT]):
     """What is sent to each recipient, and how."""
 
     messages: Callable[[Audience | Group], Messages[MessageT]]

@@ -5,10 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypedDict, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, TypedDict, TypeVar
 
 from airflow_provider_telecom.calls.checks import non_blank
 from airflow_provider_telecom.calls.errors import TelecomInputError, TelecomNotSentError
@@ -54,8 +53,7 @@ class WindowClosedError(Exception):
     """It is raised before a request, or after one that was certainly not sent."""
 
 
-@dataclass(frozen=True)
-class SendWindow:
+class SendWindow(NamedTuple):
     """When recipients of the same time zones may be written to. `now` returns the time.
 
     The last request begins at least `margin` before the window closes.

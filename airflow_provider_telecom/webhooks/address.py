@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import hmac
 from base64 import urlsafe_b64encode
-from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from typing import NamedTuple
 from urllib.parse import quote, urlsplit
 
 from airflow.sdk.configuration import conf
@@ -19,7 +19,7 @@ from airflow.sdk.configuration import conf
 from airflow_provider_telecom.calls.errors import TelecomInputError
 from airflow_provider_telecom.calls.privacy import HideTraceback, Secret
 from airflow_provider_telecom.vendors.registry import find_vendor
-from airflow_provider_telecom.vendors.webhooks import ACCOUNT, topic_prefix
+from airflow_provider_telecom.vendors.topics import ACCOUNT, topic_prefix
 
 PREFIX = "/telecom"
 _MIN_SECRET_LENGTH = 32
@@ -28,8 +28,7 @@ _SIGNATURE_BYTES = 24
 Network = IPv4Network | IPv6Network
 
 
-@dataclass(frozen=True)
-class WebhookAddress:
+class WebhookAddress(NamedTuple):
     """The parts of an address. The signature covers each of them.
 
     `vendor` is the name in the address: in one that an earlier version has signed, the vendor's former id.
@@ -57,8 +56,7 @@ class WebhookAddress:
         return topic_prefix(self.vendor_id, self.kind, self.conn_id)
 
 
-@dataclass(frozen=True)
-class ReceiverSettings:
+class ReceiverSettings(NamedTuple):
     """The receiver's settings. The first secret signs addresses; the second one's are still valid."""
 
     base_url: str

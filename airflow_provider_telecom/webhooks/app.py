@@ -25,7 +25,8 @@ from starlette.responses import JSONResponse, Response
 from airflow_provider_telecom.calls.errors import TelecomAnswerError, TelecomInputError
 from airflow_provider_telecom.vendors.description import Webhook, import_from
 from airflow_provider_telecom.vendors.registry import find_vendor
-from airflow_provider_telecom.vendors.webhooks import ACCOUNT, WebhookEvent
+from airflow_provider_telecom.vendors.topics import ACCOUNT
+from airflow_provider_telecom.vendors.webhooks import WebhookEvent
 from airflow_provider_telecom.webhooks.address import (
     PREFIX,
     Network,

@@ -22,7 +22,7 @@ from airflow_provider_telecom.operators.receipts import (
     ReceiptsArguments,
 )
 from airflow_provider_telecom.tasks.base import with_inbox
-from airflow_provider_telecom.vendors.webhooks import topic_prefix
+from airflow_provider_telecom.vendors.topics import topic_prefix
 from airflow_provider_telecom.webhooks.address import read_receiver_settings
 
 if TYPE_CHECKING:

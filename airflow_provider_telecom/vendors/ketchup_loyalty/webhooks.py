@@ -20,7 +20,8 @@ from airflow_provider_telecom.vendors.ketchup_loyalty.models import (
     MessageState,
     MessageStatus,
 )
-from airflow_provider_telecom.vendors.webhooks import ACCOUNT, Subscription, WebhookEvent, topic_prefix
+from airflow_provider_telecom.vendors.topics import ACCOUNT, topic_prefix
+from airflow_provider_telecom.vendors.webhooks import Subscription, WebhookEvent
 
 _KEY = re.compile(r"[\w.:-]{1,128}", re.ASCII)
 _BLANKS = re.compile(r"[\s_]+")

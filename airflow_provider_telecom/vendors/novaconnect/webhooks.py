@@ -22,7 +22,8 @@ from airflow_provider_telecom.vendors.novaconnect.arguments import rendered_text
 from airflow_provider_telecom.vendors.novaconnect.models import Answer, Bill, Sim
 from airflow_provider_telecom.vendors.novaconnect.numbers import OptionalDecimal, OptionalInt
 from airflow_provider_telecom.vendors.novaconnect.times import from_unix
-from airflow_provider_telecom.vendors.webhooks import Progress, Subscription, WebhookEvent, topic_prefix
+from airflow_provider_telecom.vendors.topics import topic_prefix
+from airflow_provider_telecom.vendors.webhooks import Progress, Subscription, WebhookEvent
 
 _ID = re.compile(r"[\w.:-]{1,128}", re.ASCII)
 _WORD = re.compile(r"\w{1,40}", re.ASCII)
