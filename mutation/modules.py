@@ -91,7 +91,7 @@ MODULES = {
                 ),
             },
         ),
-        _module("fleet", {"vendors/novaconnect/fleet": "operators/novaconnect/test_fleet_plan"}),
+        _module("fleet", {"vendors/novaconnect/fleet": "vendors/novaconnect/test_fleet"}),
         _module(
             "oauth",
             dict.fromkeys(

@@ -154,9 +154,9 @@ def _number(value: Any) -> str:
 
 
 def _pattern(value: Any) -> str:
-    text = non_blank("", value) if isinstance(value, str) else ""
-    if not text:
+    if not isinstance(value, str):
         raise _refused("must be a name with * or ? for what varies")
+    text = non_blank("", value)
     if not _WILDCARDS.sub("", text).strip():
         raise _refused("would match every name: it must have characters other than * and ?")
     return text

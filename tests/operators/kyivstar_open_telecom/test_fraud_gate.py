@@ -94,7 +94,7 @@ def test_a_safe_subscriber_is_paid_and_what_is_not_needed_is_not_asked(telecom_s
     assert (found["decision"], found["branch"]) == ("pay", ["pay_out"])
     assert answers(found) == {"sim_changed": "no", "more_sims": "no", "younger_sim": "no"}
     assert found["not_asked"] == ["lower_score"]
-    assert (found["requests"], found["lost_answers"]) == (3, 0)
+    assert (found["requests"], found["lost_answers"], found["reserved_units"]) == (3, 0, 3)
     assert billed(telecom_simulator).total() == 3
     first = found["evidence"][0]
     age = datetime.now(UTC) - datetime.fromisoformat(first.pop("asked_at"))
@@ -222,6 +222,48 @@ def test_another_question_is_asked(telecom_simulator: Any, other: dict[str, Any]
     assert billed(telecom_simulator).total() == 2
 
 
+def stored(state: str, answer: dict[str, Any], lost: int) -> Store:
+    """Return what version 0.1.0 stores about `SimChanged(hours=72)` and the number."""
+    body = "d55f9d24ca8383cf92cb358bee1a339da061410ed1070e01882b00ae183ffa68"
+    facts = {"outcome": answer, "asked_at": "2026-11-28T14:50:31.405010Z", "lost": lost}
+    store = Store()
+    store.set("telecom.check.d55f9d24ca8383cf", {"state": state, "body": body, "facts": facts, "order": {}})
+    return store
+
+
+def test_answers_that_an_earlier_version_has_stored_are_not_bought_again(telecom_simulator: Any) -> None:
+    known = {"sim_changed": False, "is_active": True, "reserved_units": 3}
+    answer = {"state": "answered", "attempt": 1, "answer": "no", "reason": None, "code": None, "facts": known}
+    run, age = Run(), timedelta(days=36_500)
+    run.stores["gate"] = stored("done", answer, 1)
+    found = decide(gate(rules=SimChanged(hours=72), evidence_max_age=age), run)
+    assert (found["decision"], found["requests"], found["lost_answers"]) == ("pay", 0, 1)
+    assert found["reserved_units"] == 3
+    assert [each["asked_at"] for each in found["evidence"]] == ["2026-11-28T14:50:31.405010Z"]
+    assert not billed(telecom_simulator)
+
+
+@pytest.mark.parametrize(("attempt", "requests", "decision"), [(1, 1, "pay"), (2, 0, "review")])
+def test_lost_answers_that_an_earlier_version_has_stored_are_counted(
+    telecom_simulator: Any, attempt: int, requests: int, decision: str
+) -> None:
+    lost = {"state": "unknown", "attempt": attempt, "answer": "unknown", "reason": "outcome_unknown"}
+    run, age = Run(), timedelta(days=36_500)
+    run.stores["gate"] = stored("intent", {**lost, "code": None, "facts": {}}, attempt)
+    found = decide(gate(rules=SimChanged(hours=72), evidence_max_age=age), run)
+    assert (found["decision"], found["requests"], found["lost_answers"]) == (decision, requests, attempt)
+    assert billed(telecom_simulator).total() == requests
+
+
+def test_answers_of_another_account_are_not_taken(
+    telecom_simulator: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_OTHER", json.dumps(telecom_simulator.connection(VENDOR)))
+    run, rules = Run(), SimChanged(hours=72)
+    decide(gate(rules=rules), run)
+    assert decide(gate(rules=rules, conn_id="other"), run)["requests"] == 1
+
+
 def test_answers_of_the_sandbox_are_no_answers_of_the_live_server(
     telecom_simulator: Any, hook_for: Callable[..., Any]
 ) -> None:
@@ -273,9 +315,10 @@ def test_a_lost_answer_is_only_reported_if_asked_for(telecom_simulator: Any) -> 
 
 @pytest.mark.parametrize(("status", "error"), [(429, TelecomThrottledError), (401, TelecomAuthError)])
 def test_an_error_that_is_not_billed_stops_and_the_next_try_goes_on(
-    telecom_simulator: Any, status: int, error: type[Exception]
+    telecom_simulator: Any, hook_for: Callable[..., Any], status: int, error: type[Exception]
 ) -> None:
     run = Run()
+    hook_for(VENDOR)._client().sync_transport._sleep = lambda seconds: None  # between two tokens
     telecom_simulator.fault("status", VENDOR, path="check-sim-count", status=status, times=20)
     with pytest.raises(error):
         run.execute(gate())
