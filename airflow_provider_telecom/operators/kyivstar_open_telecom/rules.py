@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from enum import IntEnum
+from functools import lru_cache
 from typing import Any, ClassVar, Literal, TypeAlias
 
 from airflow_provider_telecom.calls.errors import TelecomInputError
@@ -150,7 +151,7 @@ class Weights(CombinedRule):
     default.
     """
 
-    kind = "weights"
+    kind = "weighted"
 
     weights: tuple[tuple[Rule, Decimal], ...]
     refuse_at: Decimal
@@ -219,8 +220,7 @@ class Ruling:
         self.prices = checked_prices(prices, labels)
         order = sorted(labels, key=lambda label: (label not in self.prices, self.prices.get(label, 0)))
         self._order = {label: place for place, label in enumerate(order)}
-        self._open: dict[frozenset[tuple[str, State]], Sequence[str]] = {}
-        """What `open_checks` has found: many numbers have the same answers."""
+        self._open = lru_cache(_MAX_REMEMBERED)(self._open_checks)  # many numbers have the same answers
 
     def state(self, states: States) -> State:
         """Return the state of the rule. A check that was not asked is unknown."""
@@ -236,12 +236,10 @@ class Ruling:
 
     def open_checks(self, states: States) -> Sequence[str]:
         """Return the labels of the checks that may still change the state, the next one first."""
-        key = frozenset(states.items())
-        if key not in self._open:
-            if len(self._open) >= _MAX_REMEMBERED:
-                self._open.clear()
-            self._open[key] = sorted(set(_open_labels(self.rule, states)), key=self._order.__getitem__)
-        return self._open[key]
+        return self._open(frozenset(states.items()))
+
+    def _open_checks(self, states: frozenset[tuple[str, State]]) -> Sequence[str]:
+        return sorted(set(_open_labels(self.rule, dict(states))), key=self._order.__getitem__)
 
 
 def _state(rule: Rule, state_of: Callable[[str], State]) -> State:

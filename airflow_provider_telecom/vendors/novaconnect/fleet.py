@@ -115,11 +115,7 @@ def _checked(given: Mapping[str, Given], name: str, check: Callable[[Any], Any])
     try:
         return check(given[name].value)
     except TelecomInputError as error:
-        raise given[name].refuse(name, error.rule) from None
-
-
-def _refused(rule: str) -> TelecomInputError:
-    return TelecomInputError("desired", rule)
+        raise given[name].refuse(error.field, error.rule) from None
 
 
 def _shown(name: object) -> str:
@@ -129,53 +125,58 @@ def _shown(name: object) -> str:
 
 
 def _boolean(value: Any) -> bool:
-    return arguments.boolean("", value)
+    return arguments.boolean("exact_groups", value)
 
 
 def _id(value: Any) -> int:
     number = arguments.rendered_int(value)
     if isinstance(number, bool) or not isinstance(number, int):
-        raise _refused("must be the vendor's id of a SIM, a whole number")
-    return arguments.valid_id("", number)
+        raise TelecomInputError("id", "must be the vendor's id of a SIM, a whole number")
+    return arguments.valid_id("id", number)
 
 
 def _iccid(value: Any) -> str:
-    text = str(value).strip() if isinstance(value, (int, str)) and not isinstance(value, bool) else ""
+    text = str(value).strip()
     if not re.fullmatch(r"[0-9]{18,22}", text):
-        raise _refused("must be 18 to 22 digits")
+        raise TelecomInputError("iccid", "must be 18 to 22 digits")
     return text
 
 
 def _number(value: Any) -> str:
-    text = str(value) if isinstance(value, (int, str)) and not isinstance(value, bool) else ""
-    if not re.fullmatch(r"[0-9]{7,15}", _NOT_DIGITS.sub("", text)):
-        raise _refused("must be a telephone number of 7 to 15 digits; put it in quotes")
-    return text
+    if not isinstance(value, (int, str)) or not re.fullmatch(r"[0-9]{7,15}", _digits(str(value))):
+        raise TelecomInputError("number", "must be a telephone number of 7 to 15 digits; put it in quotes")
+    return str(value)
 
 
 def _pattern(value: Any) -> str:
     if not isinstance(value, str):
-        raise _refused("must be a name with * or ? for what varies")
-    text = non_blank("", value)
+        raise TelecomInputError("name_pattern", "must be a name with * or ? for what varies")
+    text = non_blank("name_pattern", value)
     if not _WILDCARDS.sub("", text).strip():
-        raise _refused("would match every name: it must have characters other than * and ?")
+        raise TelecomInputError(
+            "name_pattern", "would match every name: it must have characters other than * and ?"
+        )
     return text
 
 
-def _group(value: Any) -> int | str:
+def _in_group(value: Any) -> int | str:
+    return _group("in_group", value)
+
+
+def _group(field: str, value: Any) -> int | str:
     if isinstance(value, int) and not isinstance(value, bool) and value > 0:
         return value
     if isinstance(value, str) and value.strip():
         return value.strip()
-    raise _refused("must be the id or the name of a group")
+    raise TelecomInputError(field, "must be the id or the name of a group")
 
 
 def _groups(value: Any) -> list[int | str]:
     if not isinstance(value, (list, tuple)):
-        raise _refused("must be a list of names or ids of groups; [] means no groups")
-    found = [_group(one) for one in value]
+        raise TelecomInputError("groups", "must be a list of names or ids of groups; [] means no groups")
+    found = [_group("groups", one) for one in value]
     if len(set(found)) != len(found):
-        raise _refused("must not contain a group twice")
+        raise TelecomInputError("groups", "must not contain a group twice")
     return found
 
 
@@ -210,7 +211,7 @@ _SELECTOR_CHECKS: Mapping[str, Callable[[Any], int | str]] = {
     "iccid": _iccid,
     "number": _number,
     "name_pattern": _pattern,
-    "in_group": _group,
+    "in_group": _in_group,
 }
 _OPERATIONS: Sequence[tuple[str, Sequence[str], Callable[..., Operation]]] = (
     ("blocked", ("blocked",), _block),

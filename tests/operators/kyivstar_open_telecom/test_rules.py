@@ -237,24 +237,63 @@ def test_one_check_in_two_rules_is_asked_once() -> None:
 
 
 def test_an_imei_is_not_shown() -> None:
-    assert "35000000000000" not in repr(AllOf(Device(imei="35000000000000")))
+    everything = AllOf(Device(imei="35000000000000"))
+    assert "35000000000000" not in repr(everything) + str(Ruling(everything).to_dict())
+
+
+def test_a_rule_is_shown_as_it_is_written() -> None:
+    a, b = LEAVES["a"], LEAVES["b"]
+    assert repr(AllOf(a, AnyOf(b))) == f"AllOf({a!r}, AnyOf({b!r}))"
+    shown = repr(Weights({a: 0.5, b: 2}, refuse_at=2, review_at=1))
+    assert shown == f"Weights({{{a!r}: 0.5, {b!r}: 2}}, refuse_at=2, review_at=1)"
+
+
+def test_a_rule_as_json_has_all_of_its_parts_and_limits() -> None:
+    """A later try is refused if it differs, and the file of evidence shows it."""
+    a, b, c = (LEAVES[name] for name in "abc")
+    rules = AllOf(a, Weights({AnyOf(b, c): 2, c: 0.5}, refuse_at=2, review_at=1))
+    weighted = [{"any_of": [b.to_dict(), c.to_dict()]}, c.to_dict()]
+    limits = {"weights": ["2", "0.5"], "refuse_at": "2", "review_at": "1"}
+    assert Ruling(rules).to_dict() == {"all_of": [a.to_dict(), {"weighted": weighted, **limits}]}
+
+
+def test_review_at_is_refuse_at_by_default() -> None:
+    ruling = Ruling(Weights({LEAVES["a"]: 2, LEAVES["b"]: 1}, refuse_at=2))
+    assert ruling.decision({"a": State.SAFE}) == "pay"  # whatever the other one is
+    assert ruling.decision({"b": State.SUSPICIOUS}) == "review"
+    assert Ruling(Weights({LEAVES["a"]: 2}, refuse_at=2)).to_dict()["review_at"] == "2"
 
 
 @pytest.mark.parametrize(
     ("make", "field"),
     [
-        (lambda: AllOf(), "rules: must not be empty"),
-        (lambda: AnyOf("sim_changed"), "AnyOf: must be rules"),
-        (lambda: Ruling([LEAVES["a"]]), "rules: must be rules"),
-        (lambda: Ruling(AllOf(SimChanged(hours=1), SimChanged(hours=2))), "sim_changed occurs twice"),
-        (lambda: Ruling(LEAVES["a"], {"b": 1}), "prices: b is not one of the checks a"),
-        (lambda: Ruling(LEAVES["a"], {"a": -1}), "prices: must be a number above 0"),
-        (lambda: Weights({}, refuse_at=1), "weights: must be rules with their weights"),
-        (lambda: Weights({LEAVES["a"]: 0}, refuse_at=1), "weights: must be a number above 0"),
-        (lambda: Weights({LEAVES["a"]: True}, refuse_at=1), "weights: must be a number above 0"),
-        (lambda: Weights({LEAVES["a"]: 1}, refuse_at=2), "refuse_at: is more than the sum"),
-        (lambda: Weights({LEAVES["a"]: 1}, refuse_at=float("nan")), "refuse_at"),
-        (lambda: Weights({LEAVES["a"]: 2}, refuse_at=1, review_at=2), "review_at"),
+        (lambda: AllOf(), "^rules: must not be empty in AllOf"),
+        (lambda: AnyOf("sim_changed"), "^AnyOf: must be rules .*, not str$"),
+        (lambda: Ruling([LEAVES["a"]]), "^rules: must be rules .*, not list$"),
+        (
+            lambda: Ruling(AllOf(SimChanged(hours=1), SimChanged(hours=2))),
+            "^rules: .*sim_changed occurs twice",
+        ),
+        (lambda: Ruling(LEAVES["a"], [1]), "^prices: must be prices by the names of checks"),
+        (
+            lambda: Ruling(AllOf(*LEAVES.values()), {"e": 1}),
+            "^prices: e is not one of the checks a, b, c, d$",
+        ),
+        (lambda: Ruling(LEAVES["a"], {"a": -1}), "^prices: must be a number above 0"),
+        (lambda: Weights([LEAVES["a"]], refuse_at=1), "^weights: must be rules with their weights"),
+        (lambda: Weights({}, refuse_at=1), "^weights: must be rules with their weights"),
+        (lambda: Weights({"a": 1}, refuse_at=1), "^Weights: must be rules .*, not str$"),
+        (lambda: Weights({LEAVES["a"]: 0}, refuse_at=1), "^weights: must be a number above 0"),
+        (lambda: Weights({LEAVES["a"]: True}, refuse_at=1), "^weights: must be a number above 0"),
+        (lambda: Weights({LEAVES["a"]: "much"}, refuse_at=1), "^weights: must be a number above 0"),
+        (lambda: Weights({LEAVES["a"]: 1}, refuse_at=2), "^refuse_at: is more than the sum"),
+        (lambda: Weights({LEAVES["a"]: 1}, refuse_at=float("nan")), "^refuse_at: must be a number above 0"),
+        (lambda: Weights({LEAVES["a"]: 1}, refuse_at=float("inf")), "^refuse_at: must be a number above 0"),
+        (
+            lambda: Weights({LEAVES["a"]: 2}, refuse_at=1, review_at=2),
+            "^review_at: must not be more than ref",
+        ),
+        (lambda: Weights({LEAVES["a"]: 2}, refuse_at=1, review_at=0), "^review_at: must be a number above 0"),
         (lambda: SimChanged(), "activation_hours: must be given, or hours"),
         (lambda: SimChanged(hours=0), "activation_hours: 0: must be 1"),
         (lambda: SimChanged(hours=1, activation_hours=1), "hours: is another name"),

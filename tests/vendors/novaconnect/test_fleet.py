@@ -98,6 +98,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"id": 1, "number": "7700000"}, "[0]: must have one of id, iccid, number, name_pattern, in_group"),
     ({"id": 1}, f"[0]: must have at least one of {FIELDS.partition('in_group, ')[2]}"),
     ({"id": True, "name": "A"}, "[0].id: id: must be the vendor's id of a SIM, a whole number"),
+    ({"id": 0, "name": "A"}, "[0].id: id: must be 1 to 9223372036854775807"),
     ({"id": "x", "name": "A"}, "[0].id: id: must be the vendor's id of a SIM, a whole number"),
     *(
         ({"iccid": bad, "name": "A"}, f"[0].iccid: iccid: {NO_ICCID}")
@@ -105,7 +106,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ),
     *(
         ({"number": bad, "name": "A"}, f"[0].number: number: {NO_NUMBER}")
-        for bad in ("123456", "1" * 16, 1.5, True)
+        for bad in ("123456", "1" * 16, 7700000.5, True)
     ),
     *(
         ({"name_pattern": bad, "name": "A"}, f"[0].name_pattern: name_pattern: {NO_PATTERN}")
