@@ -69,9 +69,9 @@ MODULES = {
         _module(
             "ladder",
             {
-                "bulk/fallback": "operators/test_next_rung",
+                "bulk/fallback": "bulk/test_fallback",
                 "operators/next_rung": "operators/test_next_rung",
-                "bulk/ladder_report": "operators/test_ladder_report",
+                "bulk/ladder_report": "bulk/test_ladder_report",
             },
         ),
         _module(

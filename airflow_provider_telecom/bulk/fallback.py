@@ -195,7 +195,7 @@ def begin_sending(path: str, info: AudienceInfo, run: str) -> None:
     source = ObjectStoragePath(rule.audience)
     contents = {source / _moved_on(one): {"run": one, "to": str(folder)} for one in runs}
     contents[folder / STARTED_FILE] = {"sha256": info.sha256}  # the last one
-    with TemporaryDirectory(prefix="telecom-fallback-") as own:
+    with TemporaryDirectory() as own:
         for target, content in contents.items():
             file = Path(own) / "content.json"
             file.write_text(json.dumps(content) + "\n", "utf-8")

@@ -12,13 +12,14 @@ import pyarrow.parquet
 import pytest
 from airflow.sdk.exceptions import AirflowSkipException
 
+from airflow_provider_telecom.bulk import extra, fallback
 from airflow_provider_telecom.bulk.audience_folder import read_info
 from airflow_provider_telecom.calls.errors import TelecomInputError, TelecomRejectedError
 from airflow_provider_telecom.operators.ketchup_loyalty import (
     KetchUpSendBulkSmsOperator,
     KetchUpSendViberOperator,
 )
-from airflow_provider_telecom.operators.next_rung import SelectFallbackOperator
+from airflow_provider_telecom.operators.next_rung import SelectFallbackOperator, outcome_paths
 from tests.bulk.audiences import prepare_audience
 from tests.bulk.outcome_files import outcome, write_outcomes
 from tests.running import Run
@@ -141,27 +142,159 @@ def test_the_same_inputs_give_the_same_bytes(tmp_path: Path) -> None:
 
 def test_loud_about_who_is_missing(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     rows = [outcome(A, "expired"), outcome(C, "unknown"), outcome(D, "refused", code="45")]
-    rows.append(outcome("380670000999", "expired"))
+    rows += [outcome("380670000999", "expired"), outcome(NUMBERS[4], "expired", conn_id="another")]
     with caplog.at_level(logging.INFO):
-        Run().execute(selecting(tmp_path, audience(tmp_path, [A, B, C, D]), rows))
+        Run().execute(selecting(tmp_path, audience(tmp_path, NUMBERS[:5]), rows))
     text = caplog.text
     assert "1 recipients stay: the outcomes have no row for them" in text
+    assert "1 recipients stay: the outcomes have a row of another channel or connection for them" in text
     assert "nobody knows whether their message was sent" in text
     assert "(code 45: 1)" in text
     assert "1 numbers of the outcomes are not in the audience" in text
     assert not any(number in text for number in (*NUMBERS, "380670000999"))
 
 
+def test_all_paths_may_be_templates(tmp_path: Path) -> None:
+    people = audience(tmp_path, [A, B, C])
+    given = {"audience": people["path"], "conn": "second", "output": str(tmp_path / "new")}
+    given["outcomes"] = write_outcomes(
+        tmp_path / "sms.jsonl",
+        [
+            outcome(A, "expired", conn_id="second"),
+            outcome(B, "expired"),
+            outcome(C, "read", conn_id="second"),
+        ],
+    )
+    operator = SelectFallbackOperator(
+        task_id="select",
+        channel="viber",
+        audience="{{ params.audience }}",
+        outcomes=["{{ params.outcomes }}"],
+        conn_ids=["{{ params.conn }}"],
+        output="{{ params.output }}",
+    )
+    found = Run().execute(operator, params=given)
+    assert found == {
+        "path": f"{given['output']}/{found['sha256'][:16]}",
+        "sha256": read_info(found["path"]).sha256,
+        "recipients": 1,
+        "rows": 3,
+        "excluded": {"read": 1, "other_sender": 1},
+        "variants": {"A": 1, "B": 0},
+        "timezones": {"Europe/Kyiv": 1},
+        "shards": 1,
+        "columns": ["name"],
+    }
+    operator.conn_ids = "second"  # an XCom
+    assert Run().execute(operator, params=given) == found
+    operator.conn_ids = ["second", " "]
+    with pytest.raises(TelecomInputError, match=r"^conn_ids: "):
+        Run().execute(operator, params=given)
+
+
+def test_a_send_that_begins_while_another_try_selects_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    people, run = audience(tmp_path, [A, B]), Run()
+    found = run.execute(selecting(tmp_path, people, [outcome(A, "expired")]))
+    operator = selecting(tmp_path, people, [outcome(A, "expired"), outcome(B, "expired")])
+
+    def begin(*args: Any) -> Any:
+        (tmp_path / "fallback" / "started.json").write_text(json.dumps({"sha256": found["sha256"]}))
+        return select(*args)
+
+    select = fallback.select
+    monkeypatch.setattr(fallback, "select", begin)
+    assert run.execute(operator) == found
+
+
+WRONG: list[tuple[dict[str, Any], str]] = [
+    ({"channel": "fax"}, "channel: must be one of sms, viber, rcs, multichannel, call"),
+    ({"move_on": "hope"}, "move_on: must be one of failed, not_sent"),
+    ({"move_on": "not_sent"}, "move_on: not_sent goes without climb_on and unreachable_codes"),
+    (
+        {"move_on": "not_sent", "unreachable_codes": [], "climb_on": ["silent"]},
+        "move_on: not_sent goes without climb_on and unreachable_codes",
+    ),
+    ({"climb_on": ["silent", "delivered"]}, "climb_on: must be one of silent, unknown"),
+    ({"climb_on": [" "]}, "climb_on: "),
+    ({"unreachable_codes": ["41", ""]}, "unreachable_codes: "),
+    ({"memory_limit": " "}, "memory_limit: "),
+    ({"conn_ids": "ketchup_loyalty_default"}, "conn_ids: must be a list of at least one connection"),
+    ({"conn_ids": []}, "conn_ids: must be a list of at least one connection"),
+    ({"outcomes": []}, "outcomes: are missing: no task has written any"),
+    ({"outcomes": ["a", " "]}, "outcomes: "),
+    ({"output": " "}, "output: "),
+]
+
+
+@pytest.mark.parametrize(("arguments", "message"), WRONG, ids=str)
+def test_a_wrong_argument_is_refused_when_the_dag_is_parsed(arguments: dict[str, Any], message: str) -> None:
+    usual = {"audience": "a/b", "outcomes": "viber.jsonl", "channel": "viber", "conn_ids": ["x"]}
+    usual |= {"task_id": "select", "output": "c", "unreachable_codes": ["41"]}
+    SelectFallbackOperator(**usual)
+    with pytest.raises(TelecomInputError) as caught:
+        SelectFallbackOperator(**{**usual, **arguments})
+    assert str(caught.value).startswith(message)
+
+
+@pytest.mark.parametrize("library", ["duckdb", "pyarrow"])
+def test_a_missing_library_is_named_with_its_extra(monkeypatch: pytest.MonkeyPatch, library: str) -> None:
+    monkeypatch.setattr(extra, "find_spec", lambda name: None if name == library else name)
+    with pytest.raises(TelecomInputError, match=rf"^output: needs the library {library}: .*\[campaigns\]"):
+        SelectFallbackOperator(
+            task_id="select", audience="a/b", outcomes="c", channel="sms", conn_ids=["x"], output="d"
+        )
+
+
+@pytest.mark.parametrize("channel", ["sms", "viber", "rcs", "multichannel", "call"])
+def test_all_channels_have_fallbacks(channel: str) -> None:
+    made = SelectFallbackOperator(
+        task_id="select",
+        audience="a/b",
+        outcomes="{{ params.outcomes }}",
+        channel=channel,
+        conn_ids=["{{ params.conn_id }}"],
+        output="{{ params.output }}",
+        climb_on="silent",
+    )
+    assert (made.channel, made.climb_on, made.memory_limit) == (channel, ["silent"], "600MB")
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "paths"),
+    [
+        ("a.jsonl", ["a.jsonl"]),
+        (["a", None, "b"], ["a", "b"]),
+        (("a", {"outcomes": "b", "results": "c"}), ["a", "b"]),
+        ({"results": "c"}, ["c"]),
+        ({"outcomes": None, "results": "c"}, ["c"]),
+    ],
+    ids=str,
+)
+def test_what_names_files_of_outcomes(outcomes: Any, paths: list[str]) -> None:
+    assert outcome_paths(outcomes) == paths
+
+
+@pytest.mark.parametrize("outcomes", [{"sent": 1}, ["a", {}], 5, None], ids=str)
+def test_what_names_no_file_of_outcomes(outcomes: Any) -> None:
+    with pytest.raises(TelecomInputError, match=r"^outcomes: "):
+        outcome_paths(outcomes)
+
+
 def test_nobody_left_skips(tmp_path: Path) -> None:
+    refused = [outcome(A, "read"), outcome(B, "refused", code="45")]
     people = audience(tmp_path, [A, B])
+    with pytest.raises(AirflowSkipException):
+        Run().execute(selecting(tmp_path, people, refused, output=str(tmp_path / "one")))
     with pytest.raises(AirflowSkipException):
         Run().execute(selecting(tmp_path, people, [outcome(A, "read"), outcome(B, "delivered")]))
     assert list((tmp_path / "fallback").iterdir()) == []
 
 
 def test_all_refused_for_another_reason_is_an_error(tmp_path: Path) -> None:
-    rows = [outcome(number, "refused", code="45") for number in (A, B)]
-    with pytest.raises(TelecomRejectedError, match=r"all 2 messages were refused.*\(code 45: 2\)"):
+    rows = [outcome(number, "refused", code=code) for number, code in ((A, "45"), (B, "44"))]
+    with pytest.raises(TelecomRejectedError, match=r"all 2 messages were .*\(code 44: 1, code 45: 1\)"):
         Run().execute(selecting(tmp_path, audience(tmp_path, [A, B]), rows))
 
 

@@ -95,7 +95,7 @@ class EvidenceJournal:
             if self._is_settled(found):
                 return found
         while True:  # an answer to this try's own request counts, however long the vendor took for it
-            found = self._request(check, values, Entry(State.INTENT, body), name, attempt + 1, lost)
+            found = self._request(check, values, body, name, attempt + 1, lost)
             if self._is_settled(found):
                 return found
             attempt, lost = found.outcome.attempt, found.lost
@@ -111,7 +111,7 @@ class EvidenceJournal:
         self,
         check: SubscriberCheck,
         values: Sequence[Any],
-        intent: Entry,
+        body: str,
         name: str,
         attempt: int,
         lost: int,
@@ -123,18 +123,18 @@ class EvidenceJournal:
         before = self._journal.read(name)
         asked_at = datetime.now(UTC)
         in_doubt = Evidence(lost_answer(attempt), asked_at, lost + 1)
-        self._journal.write_intent(name, Entry(State.INTENT, intent.body, in_doubt.to_facts()))
+        self._journal.write_intent(name, Entry(State.INTENT, body, in_doubt.to_facts()))
         self.requests += 1
         try:
             outcome = request_check(check, self._hook, attempt, self._msisdn, *values)
         except TelecomError as error:
             if not error.outcome_unknown:  # not billed: as if it had not been requested
-                self._journal.write(name, before or Entry(State.PLANNED, intent.body))
+                self._journal.write(name, before or Entry(State.PLANNED, body))
             raise
         is_lost = outcome.state == "unknown"
         found = in_doubt if is_lost else Evidence(outcome, asked_at, lost)
         state = State.UNKNOWN if is_lost else State.DONE
-        self._journal.write(name, Entry(state, intent.body, found.to_facts()))
+        self._journal.write(name, Entry(state, body, found.to_facts()))
         return found
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from fnmatch import translate
 from typing import TYPE_CHECKING, Any, NotRequired, TypedDict
 
@@ -290,8 +290,8 @@ def setting_of(sim: Sim, setting: str) -> JsonValue:
 
 def state_of(sim: Sim, fingerprint: Callable[[object], str]) -> str:
     """Return the hash of all settings of a SIM, and of what selects it."""
-    settings = [setting_of(sim, setting) for setting in ("blocked", "tariff", "groups", "name")]
-    return fingerprint([sim.profile, sim.iccid, sim.number, sim.external_number, *settings])[:16]
+    settings = [setting_of(sim, setting) for setting in ("blocked", "tariff", "groups")]
+    return fingerprint([sim.profile, sim.iccid, sim.number, sim.external_number, *settings, sim.name])[:16]
 
 
 def diff(
@@ -348,13 +348,12 @@ def _operation_of(rules: Mapping[str, Rule], setting: str) -> Operation | None:
 
 
 def _change(sim: Sim, setting: str, operation: Operation) -> StoredChange:
-    is_rename = isinstance(operation, Rename)
     connectivity = {"block": "offline", "unblock": "online"}.get(operation.operation)
     return {
         "sim_id": sim.id,
         "setting": setting,
-        "operation": Rename.operation if is_rename else operation.operation,
-        "arguments": asdict(operation) if is_rename else operation.desired_state(),
+        "operation": operation.operation,
+        "arguments": operation.desired_state(),
         "before": setting_of(sim, setting),
         "after": _after(sim, operation),
         "connectivity": connectivity,
@@ -400,7 +399,7 @@ def _desired(
         for sim_id in matched:
             is_exact = rule.selector in ("id", "iccid", "number")
             if is_exact and (other := exact.setdefault(sim_id, rule)) is not rule:
-                raise _two_states(sim_id, other, rule, "")
+                raise _two_states(sim_id, other, rule)
             mine = desired.setdefault(sim_id, {})
             for setting in rule.settings:
                 if (other := mine.setdefault(setting, rule)) is not rule:
@@ -408,7 +407,7 @@ def _desired(
     return desired
 
 
-def _two_states(sim_id: int, first: Rule, second: Rule, setting: str) -> TelecomInputError:
+def _two_states(sim_id: int, first: Rule, second: Rule, setting: str = "") -> TelecomInputError:
     what = f"{setting} of SIM {sim_id}" if setting else f"SIM {sim_id}"
     return TelecomInputError(
         "desired",

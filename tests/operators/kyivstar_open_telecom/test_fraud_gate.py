@@ -231,11 +231,22 @@ def stored(state: str, answer: dict[str, Any], lost: int) -> Store:
     return store
 
 
+def answered(attempt: int, facts: dict[str, Any]) -> dict[str, Any]:
+    answer = {"state": "answered", "attempt": attempt, "answer": "no", "reason": None, "code": None}
+    return {**answer, "facts": facts}
+
+
+def without_time(store: Store) -> dict[str, Any]:
+    found = {name: json.loads(text) for name, text in store.texts.items()}
+    for entry in found.values():
+        datetime.fromisoformat(entry["facts"].pop("asked_at"))
+    return found
+
+
 def test_answers_that_an_earlier_version_has_stored_are_not_bought_again(telecom_simulator: Any) -> None:
     known = {"sim_changed": False, "is_active": True, "reserved_units": 3}
-    answer = {"state": "answered", "attempt": 1, "answer": "no", "reason": None, "code": None, "facts": known}
     run, age = Run(), timedelta(days=36_500)
-    run.stores["gate"] = stored("done", answer, 1)
+    run.stores["gate"] = stored("done", answered(1, known), 1)
     found = decide(gate(rules=SimChanged(hours=72), evidence_max_age=age), run)
     assert (found["decision"], found["requests"], found["lost_answers"]) == ("pay", 0, 1)
     assert found["reserved_units"] == 3
@@ -253,6 +264,9 @@ def test_lost_answers_that_an_earlier_version_has_stored_are_counted(
     found = decide(gate(rules=SimChanged(hours=72), evidence_max_age=age), run)
     assert (found["decision"], found["requests"], found["lost_answers"]) == (decision, requests, attempt)
     assert billed(telecom_simulator).total() == requests
+    if requests:  # what is stored now, that version could read
+        known = {"sim_changed": False, "is_active": True, "reserved_units": 1}
+        assert without_time(run.stores["gate"]) == without_time(stored("done", answered(2, known), attempt))
 
 
 def test_answers_of_another_account_are_not_taken(

@@ -476,6 +476,11 @@ CONTRADICTIONS: dict[str, tuple[list[Sim], list[dict[str, Any]], str]] = {
         [{"id": 1, "name": "A"}, {"number": "77010000001", "blocked": True}],
         "[1]: SIM 1 has a desired state already, at [0]; it may have one only",
     ),
+    "one SIM by its ICCID as well": (
+        SIMS,
+        [{"iccid": 8999700000000000001, "name": "A"}, {"id": 1, "blocked": True}],
+        "[1]: SIM 1 has a desired state already, at [0]; it may have one only",
+    ),
     "two limits": (
         SIMS,
         [{"in_group": 3, "limit_mb": 5}, {"name_pattern": "* 1", "limit_mb": 5}],
