@@ -31,7 +31,15 @@ from typing import Any, NoReturn  # noqa: E402 - the same
 from airflow_provider_telecom.simulator.server import Simulator  # noqa: E402 - the same
 from benchmarks.measuring import machine  # noqa: E402 - the same
 from tests.chaos.processes import DiskFullError, HungError, KillingProcess  # noqa: E402 - the same
-from tests.chaos.scenario import ChaosError, Scenario, Seed, SeedError, World, play  # noqa: E402 - the same
+from tests.chaos.scenario import (  # noqa: E402 - the same
+    ChaosError,
+    Scenario,
+    Seed,
+    SeedError,
+    SimulatorError,
+    World,
+    play,
+)
 from tests.chaos.scenarios import SCENARIOS  # noqa: E402 - the same
 from tests.system.services import MissingServiceError  # noqa: E402 - the same
 
@@ -55,7 +63,7 @@ def main(arguments: Sequence[str]) -> int:
         return _failed(BROKEN, str(error))
     except SeedError as error:
         return _failed(WRONG_ARGUMENTS, str(error))
-    except (DiskFullError, HungError, MissingServiceError) as error:
+    except (DiskFullError, HungError, MissingServiceError, SimulatorError) as error:
         return _failed(NO_FIGURES, f"{error}\nNo figures: this run proves nothing.")
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
@@ -63,7 +71,11 @@ def main(arguments: Sequence[str]) -> int:
         sys.stdout = None  # what could not be written is written no more at the end
         return _failed(NO_FIGURES, f"{error}: the disk is full. No figures: this run proves nothing.")
     except subprocess.CalledProcessError as error:
-        return int(error.returncode) if error.returncode > 0 else NO_FIGURES
+        if error.returncode > 0:  # it has said why
+            return int(error.returncode)
+        return _failed(
+            NO_FIGURES, f"A process ended with {error.returncode}. No figures: this run proves nothing."
+        )
     finally:
         if not kept:
             shutil.rmtree(folder, ignore_errors=True)
@@ -98,6 +110,11 @@ def _parsed(arguments: Sequence[str]) -> argparse.Namespace:
         parser.error("--scale: must be more than 0, and at most 1000")
     if given.jobs < 1:
         parser.error("--jobs: must be at least 1")
+    for name, folder in (("--output", given.output and given.output.parent), ("--folder", given.folder)):
+        if folder and not (folder.is_dir() and os.access(folder, os.W_OK)):
+            parser.error(f"{name}: {folder} is not a folder in which this process may write")
+    if given.output and given.output.is_dir():
+        parser.error(f"--output: {given.output} is a folder")
     try:
         given.seed = Seed.parse(given.seed) if given.seed else Seed(random.randrange(1_000_000))
         if given.seed.round is not None and len(given.only or ()) != 1:
@@ -169,8 +186,11 @@ def _play_all(chosen: Sequence[Scenario], given: argparse.Namespace) -> None:
             process.stdout.close()  # type: ignore[union-attr]
     if given.output:
         beside = given.output.with_suffix(".new")
-        beside.write_text("".join(f"{line}\n" for line in lines))
-        beside.replace(given.output)
+        try:
+            beside.write_text("".join(f"{line}\n" for line in lines))
+            beside.replace(given.output)
+        finally:
+            beside.unlink(missing_ok=True)
 
 
 def _line_of(process: subprocess.Popen[str]) -> dict[str, float]:
@@ -184,20 +204,26 @@ def _line_of(process: subprocess.Popen[str]) -> dict[str, float]:
 
 
 def _line(scenario: Scenario, given: argparse.Namespace, total: Counter[str]) -> str:
-    """Return the line of a scenario, as `benchmarks/tables.py` reads it. No rule was broken."""
+    """Return the line of a scenario, as `benchmarks/tables.py` reads it. No rule was broken.
+
+    Raises ChaosError if the sums of all rounds are wrong.
+    """
+    remarks = [scenario.conclude(total)]
     rounded = {name: round(value, 1) if isinstance(value, float) else value for name, value in total.items()}
     proved = {"duplicates": 0, "lost": 0} if total["intents"] else {}
-    twice = total["done_twice"]
+    if twice := total["done_twice"]:
+        remarks.append(f"{twice} happened twice, as `resend` allows")
+    note = "; ".join(filter(None, remarks))
     return json.dumps({
         "name": scenario.name,
         "seed": str(given.seed),
         "scale": given.scale,
-        "runs": f"{total[scenario.counts]:,} {scenario.counts}",
         **rounded,
+        "runs": f"{total[scenario.counts]:,} {scenario.counts}",
         **proved,
         "seconds": round(total["seconds"] / given.jobs, 1),
         "passed": True,
-        **({"note": f"{twice} happened twice, as `resend` allows"} if twice else {}),
+        **({"note": note} if note else {}),
         "machine": machine(),
     })
 

@@ -20,7 +20,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 from hypothesis.control import BuildContext
 from hypothesis.errors import StopTest
@@ -33,7 +33,7 @@ from airflow_provider_telecom.vendors.registry import vendors
 from tests.chaos.history import Guarantee, Outcome
 from tests.chaos.kills import FAULTS, MOST_TRIES, POLICIES, Kills, numbers
 from tests.chaos.processes import Ended, Kill
-from tests.chaos.scenario import Figures, Round, Scenario
+from tests.chaos.scenario import ChaosError, Figures, Round, Scenario
 from tests.chaos.tries import prepare
 from tests.endpoints import Row, rows
 from tests.fuzz.answer import Answer
@@ -48,6 +48,28 @@ SLOW = (
     {"kind": "drip", "seconds": 0.001},
     {"kind": "redirect", "headers": {"location": "http://127.0.0.1:1/"}},
 )
+REFUSALS: tuple[dict[str, Any], ...] = (
+    {"kind": "status", "status": 403},
+    {"kind": "status", "status": 401, "times": 9},
+    {"kind": "status", "status": 429, "headers": {"Retry-After": "9999"}},
+)
+"""A request that is refused before anything has happened; a vendor also has words of its own."""
+OWN_REFUSALS: dict[str, dict[str, Any]] = {
+    "kyivstar_open_telecom": {"kind": "status", "status": 400, "body": '{"errorCode": 1, "errorMsg": "no"}'},
+    "ketchup_loyalty": {"kind": "body", "body": '{"error": "7", "errorDescription": "no"}'},
+    "kyivstar_fmc": {"kind": "status", "status": 404},
+    "sunsim": {"kind": "body", "body": '{"error": {"errorCode": 5, "errorMessage": "no"}, "code": 5}'},
+    "novaconnect": {"kind": "status", "status": 400, "body": '{"error": "no"}'},
+}
+End = Literal["done", "refused", "unknown", "deceived"]
+"""How a call ends. `deceived`: it was done, an answer said "refused", and the client believed it.
+
+A call that is killed ends `unknown`, and so does a read that has no answer.
+"""
+KNOWN: tuple[End, ...] = ("done", "refused")
+SAYS: dict[End, Outcome] = {"done": "ok", "refused": "fail", "unknown": "unknown", "deceived": "unknown"}
+MANY_PLANS = 10_000
+_END = "end"
 _TOKENS = ("token", "jwt")
 """Effects that may come with any call, and cost nothing."""
 _HOOKS = {vendor.id: vendor.hook_path for vendor in vendors()}
@@ -91,9 +113,9 @@ def says_no(fault: Mapping[str, Any]) -> bool:
     return fault["status"] // 100 not in (2, 5) or bool(words) or not fault["body"].strip()
 
 
-def drawn_faults(round_: Round, vendor: str, path: str, good: Answer | None) -> bool:
-    """Add up to three faults to the simulator; return whether one of them may lie."""
-    lies = False
+def drawn_faults(round_: Round, vendor: str, path: str, good: Answer | None) -> Callable[[], bool]:
+    """Add up to three faults to the simulator; return a function: whether one that may lie was played."""
+    may_lie: list[Any] = []
     for _ in range(round_.dice.choice((0, 1, 1, 1, 2, 2, 3))):
         fault: dict[str, Any] | None = None
         match round_.dice.randrange(10):
@@ -101,13 +123,16 @@ def drawn_faults(round_: Round, vendor: str, path: str, good: Answer | None) -> 
                 fault = unusual_answer(round_.dice, good)
             case 4 if round_.dice.random() < 0.2:
                 fault = dict(round_.dice.choice(SLOW))
+            case 5 | 6:
+                fault = dict(round_.dice.choice((*REFUSALS, OWN_REFUSALS[vendor])))
         fault = fault or dict(round_.dice.choice(FAULTS))
         if round_.dice.random() < 0.3:
             round_.simulator.fault("silence", vendor, path=path, times=round_.dice.randint(1, 3), seconds=0)
         round_.simulator.fault(vendor=vendor, path=path, **fault)  # type: ignore[arg-type]
         round_.history.disturbed(json.dumps(fault))
-        lies |= says_no(fault)
-    return lies
+        if says_no(fault):
+            may_lie.append(round_.simulator.state.faults[-1])
+    return lambda: any(fault.times == 0 for fault in may_lie)
 
 
 # Calls of hooks.
@@ -198,10 +223,10 @@ def _rows() -> tuple[Row, ...]:
 def calls(round_: Round) -> Figures:
     """Play one plan with a call of a hook."""
     dice, simulator = round_.dice, round_.simulator
-    row, preset, seed = dice.choice(_rows()), dice.choice(PRESETS), dice.randrange(5)
-    found = recorded(row, simulator, preset, seed, round_.folder / "recorded")
-    if found is None:
-        return {"plans": 1, "impossible": 1}
+    found = None
+    while found is None:  # not every call can succeed under every reading
+        row, preset, seed = dice.choice(_rows()), dice.choice(PRESETS), dice.randrange(5)
+        found = recorded(row, simulator, preset, seed, round_.folder / "recorded")
     simulator.reset(seed=seed, preset=preset)
     is_impatient = dice.random() < 0.03
     hook = hook_of(row, simulator, IMPATIENT if is_impatient else READ_SECONDS)
@@ -213,39 +238,59 @@ def calls(round_: Round) -> Figures:
     round_.history.effects(simulator, lambda effect: [])  # of the preparation
     is_download = any(isinstance(arg, Path) for arg in args)
     is_plain = not (is_download or found.is_refused_first)
-    lies = drawn_faults(round_, row.vendor, row.pattern, found.good if is_plain else None)
+    lied = drawn_faults(round_, row.vendor, row.pattern, found.good if is_plain else None)
     intents = Intents(found.effects if row.cls in GUARANTEES else Counter())
-    operation = round_.history.invoke(intents.names, "resend" if lies else GUARANTEES.get(row.cls, "resend"))
     is_killed, stored = dice.random() < 0.25, _stored(args, kwargs)
+    ended = None
+    if is_unreachable := dice.random() < 0.05:
+        simulator.refuse()
+        round_.history.disturbed("connections are refused")
     if is_killed and stored is not None:
-        order = {
-            "row": str(row),
-            "arguments": stored,
-            "environment": {
-                name: text for name, text in os.environ.items() if name.startswith("AIRFLOW_CONN")
-            },
-        }
+        environment = {name: text for name, text in os.environ.items() if name.startswith("AIRFLOW_CONN")}
+        order = {"row": str(row), "arguments": stored, "environment": environment}
         ended = round_.run("tests.chaos.plans:call", order, Kill.drawn(dice, 8, 600, seconds=0.1))
-        round_.history.effects(simulator, intents.of)
-        if ended.killed:
-            round_.history.killed(operation)
         error: Any = ended.error
         kinds = set(error["kinds"]) if error else set()
-        is_unknown = error is not None and error["outcome_unknown"]
+        is_unknown = ended.killed or (error is not None and error["outcome_unknown"])
     else:
-        ended = None
         error, waits = _in_this_process(hook, row, args, kwargs, is_async=dice.random() < 0.5)
-        round_.history.effects(simulator, intents.of)
         kinds = {kind.__name__ for kind in type(error).__mro__} if error else set()
         is_unknown = error is not None and (error.outcome_unknown or error.partial)
         round_.expect(all(0 <= wait <= MAX_WAIT for wait in waits), f"{row}: waits {waits}")
+    if is_unreachable:
+        simulator.accept()
     round_.expect(error is None or "TelecomError" in kinds, f"{row}: a raw exception: {error!r}")
     round_.expect("TelecomInputError" not in kinds, f"{row}: {error!r}")
-    said: Outcome = "unknown" if is_unknown or lies else "fail" if error else "ok"
+    end: End = "unknown" if is_unknown else "done" if error is None else "deceived" if lied() else "refused"
+    promise: Guarantee = "resend" if lied() else GUARANTEES.get(row.cls, "resend")
+    operation = round_.history.invoke(intents.names, promise)  # it is over, and its effects are not read yet
+    round_.history.effects(simulator, intents.of)
     if ended is not None and ended.killed:
-        operation, said = round_.history.invoke(intents.names, "resend" if lies else "fail"), "unknown"
-    round_.history.complete(operation, said, f"{row}: {error!r}")
-    return {"plans": 1, f"{said}_calls": 1}
+        round_.history.killed(operation)
+        operation = round_.history.invoke(intents.names, promise)
+    round_.history.complete(operation, SAYS[end], f"{row}: {error!r}")
+    return {"plans": 1, f"{end}_calls": 1, f"{_END} {end} {row}": 1}
+
+
+def conclude(total: Counter[str]) -> str:
+    """Take the counts of each operation out of the figures, and return the shares of the ends.
+
+    Raises ChaosError if there were many plans, and an operation never had a known or an unknown end.
+    """
+    ends: dict[str, set[str]] = {}
+    for name in [name for name in total if name.startswith(_END)]:
+        _, end, row = name.split(" ", 2)
+        ends.setdefault(row, set()).add("known" if end in KNOWN else end)
+        del total[name]
+    total["operations"] = len(ends)
+    total["operations_with_known_and_unknown_ends"] = sum(
+        {"known", "unknown"} <= found for found in ends.values()
+    )
+    if total["plans"] >= MANY_PLANS and total["operations_with_known_and_unknown_ends"] < len(rows()):
+        missing = [str(row) for row in rows() if not {"known", "unknown"} <= ends.get(str(row), set())]
+        raise ChaosError(f"no known, or no unknown end of {', '.join(missing)}")
+    shares = (f"{total[f'{end}_calls'] / total['plans']:.0%} {end}" for end in get_args(End))
+    return ", ".join(shares)
 
 
 def _stored(*arguments: Any) -> str | None:
@@ -452,7 +497,7 @@ def _error(ended: Ended) -> str:
 
 Play = Callable[[Round], Figures]
 SCENARIOS = (
-    Scenario("plans.calls", calls, "plans", 35_000),
+    Scenario("plans.calls", calls, "plans", 35_000, conclude=conclude),
     Scenario(
         "plans.tasks",
         tasks,

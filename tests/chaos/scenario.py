@@ -18,11 +18,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.request import urlopen
 
 from airflow_provider_telecom.simulator.server import Simulator
 from tests.chaos.checker import check, figures
 from tests.chaos.history import History
-from tests.chaos.processes import DiskFullError, Ended, HungError, Kill, KillingProcess
+from tests.chaos.processes import HANG_SECONDS, DiskFullError, Ended, HungError, Kill, KillingProcess
 
 MAX_SEED = 2**63 - 1
 Figures = Mapping[str, float]
@@ -58,11 +59,23 @@ class Seed:
         return cls(int(found[1]), None if found[2] is None else int(found[2]))
 
 
+class SimulatorError(Exception):
+    """The simulator does not answer any more: what was counted since then is nothing."""
+
+
 class World:
     """What the rounds share: the simulator, the killing process, and a folder."""
 
     def __init__(self, simulator: Simulator, folder: Path, processes: KillingProcess) -> None:
         self.simulator, self.folder, self.processes = simulator, folder, processes
+
+    def check_simulator(self) -> None:
+        """Raise SimulatorError if the simulator has died."""
+        try:
+            with urlopen(f"{self.simulator.url}/_control/health", timeout=HANG_SECONDS):
+                pass
+        except OSError as error:
+            raise SimulatorError(f"the simulator at {self.simulator.url} has died: {error}") from None
 
     def cpu_seconds(self) -> float:
         """Return the CPU time of this process and of those that it started."""
@@ -137,6 +150,8 @@ class Scenario:
     mutants: tuple[str, ...] = ()
     """Faults that can be planted in the provider, each of which this scenario must find."""
     rounds_at_most: int = field(default=1_000_000_000, kw_only=True)
+    conclude: Callable[[Counter[str]], str] = field(default=lambda total: "", kw_only=True)
+    """Judges the sums of all rounds, may change them, and returns a remark. Raises ChaosError."""
 
     def rounds(self, seed: Seed, part: int = 0, parts: int = 1) -> Iterator[Seed]:
         """Yield the seeds of this part's rounds, or the one that was asked for. Raises SeedError."""
@@ -160,7 +175,7 @@ def play(
 ) -> Counter[str]:
     """Play rounds until there are `wanted` of what the scenario counts, and return all figures.
 
-    Raises ChaosError, which names the round's seed.
+    Raises ChaosError, which names the round's seed, and SimulatorError.
     """
     total: Counter[str] = Counter()
     with _measured(total, world):
@@ -169,13 +184,17 @@ def play(
             try:
                 own = scenario.play(round_)
                 total.update(round_.check())
-            except (DiskFullError, HungError, OSError):
+            except (DiskFullError, HungError):
                 raise
             except Exception as error:
+                world.check_simulator()
+                if isinstance(error, OSError):
+                    raise
                 raise ChaosError(_failure(round_, error)) from error
             total.update({**own, "rounds": 1, "kills": round_.kills + own.get("kills", 0)})
             if total[scenario.counts] >= wanted:
                 break
+        world.check_simulator()
     return total
 
 

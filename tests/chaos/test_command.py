@@ -7,10 +7,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
 
+from airflow_provider_telecom.simulator.server import Simulator
 from tests.chaos.__main__ import main
-from tests.chaos.scenario import Round, Scenario, Seed, SeedError
+from tests.chaos.processes import KillingProcess
+from tests.chaos.scenario import Round, Scenario, Seed, SeedError, SimulatorError, World, play
+from tests.eventually import eventually
 
 
 @pytest.mark.parametrize("text", ["", "x", "-1", "7.", ".7", "7.1.2", "1e5", "9" * 30, "٣", "7 ", "0x10"])
@@ -56,6 +60,9 @@ def test_the_same_seed_draws_the_same() -> None:
         (["--scale", "0"], "--scale: must be more than 0"),
         (["--scale", "nan"], "--scale: must be more than 0"),
         (["--jobs", "0"], "--jobs: must be at least 1"),
+        (["--output", "/nowhere/figures.jsonl"], "--output: /nowhere is not a folder in which"),
+        (["--output", "/"], "--output: / is a folder"),
+        (["--folder", "/nowhere"], "--folder: /nowhere is not a folder in which"),
     ],
 )
 def test_wrong_arguments_play_nothing(
@@ -66,6 +73,23 @@ def test_wrong_arguments_play_nothing(
     printed = capsys.readouterr()
     assert (ended.value.code, printed.out) == (2, "")
     assert said in printed.err
+
+
+@pytest.mark.parametrize("does_fail", [True, False])
+def test_a_simulator_that_dies_gives_no_figures(does_fail: bool, tmp_path: Path) -> None:
+    """Neither is it the provider's fault, nor is a call that reached nobody a success."""
+    simulator = Simulator()
+    simulator.start()
+
+    def dies(round_: Round) -> dict[str, float]:
+        simulator.stop()
+        round_.expect(not does_fail, "everything is lost")
+        return {"rounds": 1}
+
+    with KillingProcess(tmp_path / "log") as processes:
+        world = World(simulator, tmp_path, processes)
+        with pytest.raises(SimulatorError, match=r"the simulator at http.* has died"):
+            play(Scenario("one", dies, "rounds", 1), Seed(1), world, 1)
 
 
 @pytest.mark.long
@@ -85,3 +109,17 @@ def test_a_round_is_replayed_alone() -> None:
     ended = subprocess.run(command, capture_output=True, text=True)
     figures = json.loads(ended.stdout)
     assert (ended.returncode, figures["rounds"], figures["seed"]) == (0, 1, "1.3")
+
+
+@pytest.mark.long
+def test_a_process_that_is_killed_gives_no_figures(tmp_path: Path) -> None:
+    output = tmp_path / "figures.jsonl"
+    arguments = ("--only", "kills.promo", "--seed", "1", "--jobs", "1", "--output", str(output))
+    command = [sys.executable, "-m", "tests.chaos", *arguments]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as whole:
+        parts = psutil.Process(whole.pid).children
+        assert eventually(parts)
+        parts()[0].kill()
+        printed, said = whole.communicate()
+    assert (whole.returncode, printed, output.exists()) == (3, "", False)
+    assert "A process ended with -9. No figures" in said
