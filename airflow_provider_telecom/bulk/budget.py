@@ -119,7 +119,7 @@ def amount(field: str, value: object) -> Decimal:
 def shown(value: Decimal) -> str:
     """Return an amount for people: without an exponent and without zeros at its end."""
     text = f"{value:f}"
-    return (text.rstrip("0").rstrip(".") or "0") if "." in text else text
+    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def _prefixes(values: object) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -179,6 +180,16 @@ def test_a_day_is_in_two_dates_of_utc_at_most(zone: str, days: list[int]) -> Non
     """Each date that is listed costs a call of Airflow's API."""
     budget = Budget("m", "EUR", per_day=1, timezone=zone)
     assert budget.utc_dates(date(2026, 11, 28)) == tuple(date(2026, 11, day) for day in days)
+
+
+def test_the_zone_of_the_worker_does_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
+    budget = Budget("m", "EUR", per_day=1, timezone="Europe/Kyiv")
+    with monkeypatch.context() as zone:
+        zone.setenv("TZ", "Asia/Tokyo")
+        time.tzset()
+        found = budget.utc_dates(date(2026, 2, 14)), budget.day_of(NOON)
+    time.tzset()
+    assert found == ((date(2026, 2, 13), date(2026, 2, 14)), date(2026, 11, 28))
 
 
 @pytest.mark.parametrize(

@@ -170,6 +170,15 @@ def test_a_record_may_have_one_part_only() -> None:
     assert RecipientRecord.parse('{"withheld": {"a": 5}}') == RecipientRecord({}, {"a": 5})
 
 
+def test_a_record_is_stored_as_earlier_versions_have_it() -> None:
+    now = 1_800_000_000
+    week = now - 7 * 86_400
+    record = RecipientRecord({"a": week + 1, "b": week}, {"c": now})
+    text = f'{{"told":{{"a":{week + 1}}},"withheld":{{"c":{now}}}}}'
+    assert record.to_text(now) == text
+    assert RecipientRecord.parse(text) == RecipientRecord({"a": week + 1}, {"c": now})
+
+
 def test_what_is_old_is_forgotten() -> None:
     record = RecipientRecord(
         {"old": 1, "new": 10_000_000}, {str(number): 10_000_000 for number in range(900)}

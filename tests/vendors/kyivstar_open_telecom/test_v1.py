@@ -272,12 +272,32 @@ def test_each_sms_of_each_batch_has_a_name_of_its_own() -> None:
     assert len(names) == 6
 
 
-@pytest.mark.parametrize("item", [None, {}, {"errorCode": "1040"}, {"msgId": "m2"}, "delivered", STATUS])
+@pytest.mark.parametrize(
+    "item",
+    [
+        *(None, {}, {"errorCode": "1040"}, {"msgId": "m2"}, "delivered", STATUS),
+        {"msgId": "m2", "status": "delivered", "errorCode": "1040"},
+        {"msgId": "m2", "status": "delivered", "errorMsg": "no money"},
+    ],
+)
 def test_a_status_that_a_batch_does_not_give(item: Any) -> None:
     reply = {"data": {"m1": STATUS, "m2": item}}
     _, found = asked("get_sms_batch", ["m1", "m2"], extra=V1, replies=reply)
     assert list(found) == ["m1", "m2"]
     assert (found["m1"].status, found["m2"]) == ("accepted", None)
+
+
+@pytest.mark.parametrize(
+    "item",
+    [
+        {"status": "delivered"},
+        {"mid": "m2", "status": "delivered"},
+        {"status": "delivered", "errorCode": 0, "errorMsg": "OK"},
+    ],
+)
+def test_a_status_that_a_batch_gives(item: Any) -> None:
+    _, found = asked("get_sms_batch", ["m2"], extra=V1, replies={"data": {"m2": item}})
+    assert (found["m2"].message_id, found["m2"].status) == ("m2", "delivered")
 
 
 def test_a_multichannel_status_says_what_each_channel_did() -> None:
