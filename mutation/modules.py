@@ -76,7 +76,7 @@ MODULES = {
         ),
         _module(
             "alerts",
-            {"notifications/deduplication": "notifications/test_deduplication notifications/test_notifiers"},
+            {"notifications/deduplication": "notifications/test_claims notifications/test_deduplication"},
         ),
         _module(
             "fraud",

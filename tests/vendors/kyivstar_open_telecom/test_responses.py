@@ -493,6 +493,7 @@ def test_a_wrapped_refusal_is_a_refusal(body: dict[str, Any]) -> None:
     "fields",
     [
         *({"error": None}, {"error": ""}, {"error": 0}, {"errorCode": "0"}, {"errors": []}),
+        {"errorCode": " 0 ", "errorMsg": "OK"},
         *({"defaultSender": "shop"}, {"isDefault": True}, {"success": True}),
     ],
 )
