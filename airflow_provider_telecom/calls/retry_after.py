@@ -43,7 +43,7 @@ def _parse(text: str, wall_clock: Callable[[], float]) -> float | None:
         if number >= _FIRST_EPOCH_MILLISECONDS:
             return number / 1000 - wall_clock()
         return number - wall_clock() if number >= _FIRST_EPOCH_SECONDS else number
-    if len(text) > _MAX_DATE_LENGTH:
+    if not 0 < len(text) <= _MAX_DATE_LENGTH:
         return None
     try:
         moment = parsedate_to_datetime(text)

@@ -13,7 +13,7 @@ import random
 import socket
 import ssl
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -178,8 +178,7 @@ class Transport:
         try:
             if self._reads_plainly and self._proxy is None and _is_plain_read(request):
                 try:
-                    async with asyncio.timeout(in_all):
-                        return await self._read(request, silence, exchange)
+                    return await self._read(request, silence, in_all, exchange)
                 except (AttributeError, TypeError):  # raised by another version of aiohttp
                     self._reads_plainly = False
                     log.warning("aiohttp %s: polls take more time than usual", aiohttp.__version__)
@@ -195,15 +194,24 @@ class Transport:
         options = self._options
         return PlainReads(self._session.connector, options.base_url, options.connect_timeout, _MAX_LINE)
 
-    async def _read(self, request: Request, silence: float, exchange: _Exchange) -> Outcome:
+    async def _read(self, request: Request, silence: float, in_all: float, exchange: _Exchange) -> Outcome:
+        """Send a plain read. Its head and each part of its body must arrive within `silence` seconds."""
         encoded = self._encode(request)
+        clock = asyncio.get_running_loop().time
+        ends = clock() + in_all
         reads = self._plain_reads = self._plain_reads or self._new_plain_reads()
-        connection = await reads.connect()
+        connection = await reads.connect(in_all)
         try:
-            message, body = await reads.send(connection, encoded, silence)
-            with receive_body(request, message.code, _headers(message.headers)) as reader:
-                while chunk := await body.readany():
+            async with asyncio.timeout_at(min(clock() + silence, ends)):
+                message, body = await reads.send(connection, encoded)
+                chunk = await body.readany()
+            with receive_body(request, message.code, _headers(message.raw_headers)) as reader:
+                while chunk:
                     reader.feed(chunk)
+                    if body.at_eof():
+                        break
+                    async with asyncio.timeout_at(min(clock() + silence, ends)):
+                        chunk = await body.readany()
                 if reader.ends_with_connection and not _was_tls_closed(exchange.tls):
                     raise InvalidBodyError("cut off: TLS was not closed")
                 response = reader.finish()
@@ -226,7 +234,7 @@ class Transport:
             allow_redirects=False,
             proxy=self._proxy and check_proxy(self._proxy),
         ) as response:
-            with receive_body(request, response.status, _headers(response.headers)) as reader:
+            with receive_body(request, response.status, _headers(response.raw_headers)) as reader:
                 async for chunk in response.content.iter_chunked(CHUNK):
                     reader.feed(chunk)
                     if reader.has_enough:
@@ -256,10 +264,10 @@ def _is_plain_read(request: Request) -> bool:
     )
 
 
-def _headers(received: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    """Yield headers in Latin-1, as requests does. aiohttp writes surrogates for bytes that are not UTF-8."""
-    for name, value in received.items():
-        yield name, value.encode("utf-8", "surrogateescape").decode("latin-1")
+def _headers(received: Iterable[tuple[bytes, bytes]]) -> Iterator[tuple[str, str]]:
+    """Yield headers in Latin-1, as requests does."""
+    for name, value in received:
+        yield name.decode("latin-1"), value.decode("latin-1")
 
 
 def _tls(options: TransportOptions) -> ssl.SSLContext | bool:
@@ -348,7 +356,7 @@ class AsyncTransport:
             case Shared(call, key):
                 if follower is None:
                     return await self.run(call, ends_at)
-                return await self.shared_calls.run(key, partial(self.run, call, ends_at), follower)
+                return await self.shared_calls.run(key, partial(self._drive, call, ends_at, None), follower)
         return None
 
     async def _send(self, request: Request) -> Outcome:

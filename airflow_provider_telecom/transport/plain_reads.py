@@ -33,15 +33,16 @@ class PlainReads:
         template = aiohttp.ClientRequest("GET", URL(base_url), loop=asyncio.get_running_loop())
         self._template = template
         self._head = f"Host: {template.headers['Host']}\r\nUser-Agent: {SERVER_SOFTWARE}\r\n"
-        self._timeout = aiohttp.ClientTimeout(sock_connect=connect_timeout)
+        self._connect_timeout = connect_timeout
         self._max_line = max_line
 
-    async def connect(self) -> aiohttp.connector.Connection:
-        """Return a pooled connection, or a new one."""
-        return await self._connector.connect(self._template, [], self._timeout)
+    async def connect(self, seconds: float) -> aiohttp.connector.Connection:
+        """Return a pooled connection, or a new one. Raises TimeoutError if there is none after `seconds`."""
+        timeout = aiohttp.ClientTimeout(connect=seconds, sock_connect=self._connect_timeout)
+        return await self._connector.connect(self._template, [], timeout)
 
     async def send(
-        self, connection: aiohttp.connector.Connection, encoded: EncodedRequest, silence: float
+        self, connection: aiohttp.connector.Connection, encoded: EncodedRequest
     ) -> tuple[RawResponseMessage, aiohttp.StreamReader]:
         """Send a request, and return the head of its response and a reader of the body."""
         protocol, transport = connection.protocol, connection.transport
@@ -50,14 +51,12 @@ class PlainReads:
         protocol.set_response_params(
             read_until_eof=True,
             auto_decompress=False,
-            read_timeout=silence,
             max_line_size=self._max_line,
             max_field_size=self._max_line,
         )
         lines = "".join(f"{name}: {value}\r\n" for name, value in encoded.headers.items())
         target = encoded.url[len(self._origin) :]
         transport.write(f"GET {target} HTTP/1.1\r\n{self._head}{lines}\r\n".encode())
-        protocol.start_timeout()
         return await _final_response(protocol)
 
 

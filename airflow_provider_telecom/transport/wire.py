@@ -7,9 +7,9 @@ import threading
 import uuid
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import IO, NamedTuple, Protocol
+from typing import IO, NamedTuple, Protocol, Self
 from urllib.parse import urlencode
 
 from airflow_provider_telecom.calls.endpoint import TakeTurn, Turn
@@ -263,7 +263,10 @@ class BodyReader:
         self._partial = None
         return Response(self.status, self.headers, saved_bytes=self._saved_bytes, request=self.request)
 
-    def discard(self) -> None:
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
         """Remove the partial file. Does nothing after `finish`."""
         if self._partial is not None and self._file is not None:
             self._file.close()
@@ -271,9 +274,8 @@ class BodyReader:
             self._partial = None
 
 
-@contextmanager
-def receive_body(request: Request, status: int, fields: Iterable[tuple[str, str]]) -> Iterator[BodyReader]:
-    """Yield a BodyReader; remove its partial file if the body does not arrive completely.
+def receive_body(request: Request, status: int, fields: Iterable[tuple[str, str]]) -> BodyReader:
+    """Return a BodyReader: a context manager that removes the partial file of an incomplete body.
 
     `fields` are the headers as received, in any letter case; a name may occur more than once.
     """
@@ -281,11 +283,7 @@ def receive_body(request: Request, status: int, fields: Iterable[tuple[str, str]
     for name, value in fields:
         known = headers.get(name.lower())
         headers[name.lower()] = value if known is None else f"{known}, {value}"
-    reader = BodyReader(request, status, headers)
-    try:
-        yield reader
-    finally:
-        reader.discard()
+    return BodyReader(request, status, headers)
 
 
 class TokenStore:

@@ -46,12 +46,12 @@ class KetchUpRequests(Api[KetchUpOptions]):
 
     def _call_by_reference(self, path: str, reference: str, read: Callable[[Response], T]) -> Call[T]:
         """Read something by our key; at an address that also takes ids only if the key can't be an id."""
-        requests = [self._get(f"{path}/reference/{{reference}}", reference=reference)]
+        paths = [f"{path}/reference/{{reference}}"]
         if not reference.isdecimal():
-            requests.append(self._get(f"{path}/{{reference}}", reference=reference))
-        return self._call_first_address(requests, read)
+            paths.append(f"{path}/{{reference}}")
+        return self._call_first_address((self._get(each, reference=reference) for each in paths), read)
 
-    def _call_first_address(self, requests: Sequence[Request], read: Callable[[Response], T]) -> Call[T]:
+    def _call_first_address(self, requests: Iterable[Request], read: Callable[[Response], T]) -> Call[T]:
         """Make a call at the first address that exists, and remember the address for the account.
 
         The document has addresses with and without `/rest`, and two for some calls. A call to an address that
