@@ -46,8 +46,10 @@ MODULES = {
             "sends",
             {
                 "bulk/sender_without_keys": "bulk/test_sender_without_keys",
-                "bulk/requests_without_keys": "bulk/test_sender_without_keys",
-                "bulk/failover": "operators/test_failover_without_keys",
+                "bulk/requests_without_keys": (
+                    "bulk/test_requests_without_keys bulk/test_sender_without_keys"
+                ),
+                "bulk/failover": "bulk/test_failover",
             },
         ),
         _module(

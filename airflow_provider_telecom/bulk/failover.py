@@ -87,10 +87,8 @@ def send_or_hand_over(
             failure = error
         if (now_known := resume()) > known:
             known, failed_at = now_known, []
-        now = clock()
-        first = failed_at[0] if failed_at else now
-        failed_at = [*(at for at in failed_at if now - at <= within), now]
-        if is_permanent(failure) or len(failed_at) >= failover.failures or now - first >= within:
+        failed_at.append(now := clock())
+        if is_permanent(failure) or len(failed_at) >= failover.failures or now - failed_at[0] >= within:
             log.warning(
                 "the connection has failed for everybody, so its recipients are handed over: %s", failure
             )

@@ -210,8 +210,8 @@ class SenderWithoutKeys(Generic[MessageT, CountsT]):
         """
         if self._results:
             self._results.begin(self.counts.rows)
-        unsent = Result(REFUSED, now_text(), NOT_SENT)
-        in_doubt = Result(UNKNOWN, self._announced_at or unsent.at)
+        unsent = Result(REFUSED, code=NOT_SENT)
+        in_doubt = Result(UNKNOWN, self._announced_at or now_text())
         try:
             for place, block in enumerate(self._blocks_left()):
                 if place == 0:  # it also says that this try is at work
