@@ -16,8 +16,8 @@ from functools import cached_property
 from itertools import chain
 from typing import IO, TYPE_CHECKING, Any, NamedTuple, Protocol
 
+from airflow_provider_telecom.calls.rows.alike import LikeRecords, Values
 from airflow_provider_telecom.calls.rows.csv_file import CsvReader
-from airflow_provider_telecom.calls.rows.json_file import LikeRecords
 from airflow_provider_telecom.calls.rows.record import BOM, MAX_RECORD_BYTES
 from airflow_provider_telecom.vendors.columns import decimal_text, json_text, json_texts
 
@@ -177,12 +177,11 @@ class ObjectBatch:
 
 
 class JsonBatch:
-    """Records of JSON with the same names, as they were written. Raises ValueError for a wrong escape."""
+    """Records of JSON that look alike."""
 
     def __init__(self, records: LikeRecords) -> None:
-        self.places: Sequence[int] = range(records.first, records.first + len(records.tokens))
-        columns = zip(*records.tokens, strict=True)
-        self._columns = {name: _JsonCells(each) for name, each in zip(records.names, columns, strict=True)}
+        self.places: Sequence[int] = range(records.first, records.first + records.count)
+        self._columns = records.columns
 
     def __len__(self) -> int:
         return len(self.places)
@@ -195,16 +194,21 @@ class JsonBatch:
     def texts(self, key: str) -> Cells:
         """Return a field as texts."""
         column = self._columns[key]
-        return Cells(column.texts()) if column.is_text else texts_of(column.values)
+        return Cells(column.array) if column.is_text or column.is_whole else texts_of(self._values[key])
 
     def numbers(self, key: str, to: Any) -> Cells:
-        """Return a field as numbers: whole numbers, and at most 18 digits."""
+        """Return a field as numbers: whole numbers, decimals, and at most 18 digits."""
         import pyarrow
+        from pyarrow import compute
 
-        column = self._columns[key]
-        if column.is_whole:
-            return Cells(column.tokens.cast(pyarrow.int64()).cast(to))
-        return numbers_of(column.values, to)
+        array, is_text, _, is_whole = self._columns[key]
+        if is_whole:
+            return Cells(array.cast(pyarrow.int64()).cast(to))
+        if not is_text:
+            return numbers_of(self._values[key], to)
+        found = compute.match_substring_regex(array, rf"\A(?:{_DIGITS.pattern})\z")
+        digits = compute.if_else(found, array, pyarrow.scalar(None, pyarrow.string()))
+        return Cells(digits.cast(pyarrow.int64()).cast(to), found)
 
     def raw(self) -> Cells:
         """Return each record as JSON."""
@@ -212,48 +216,33 @@ class JsonBatch:
         from pyarrow import compute
 
         parts: list[Any] = []
-        before = "{"
-        for key, column in self._columns.items():
-            parts += [pyarrow.scalar(f"{before}{json_text(key)}:"), column.tokens]
-            before = ","
-        return Cells(compute.binary_join_element_wise(*parts, pyarrow.scalar("}"), ""))
+        usual, before = None, "{"
+        for key, (array, is_text, is_plain, is_whole) in self._columns.items():
+            before += f"{json_text(key)}:"
+            if is_text:
+                cells = Cells(array) if is_plain else _json_content(array)
+                usual = both(usual, cells.usual)
+                parts += [pyarrow.scalar(f'{before}"'), cells.values]
+                before = '",'
+            else:
+                tokens = array if is_whole else pyarrow.array([*map(_token, self._values[key])])
+                parts += [pyarrow.scalar(before), tokens]
+                before = ","
+        end = pyarrow.scalar(f"{before[:-1]}}}")
+        return Cells(compute.binary_join_element_wise(*parts, end, ""), usual)
 
     def record(self, place: int) -> dict[str, Any]:
         """Return the record at an index."""
-        return {key: column.values[place] for key, column in self._columns.items()}
-
-
-class _JsonCells:
-    """The values of a field. `tokens` are their JSON, as `json_text` writes it."""
-
-    def __init__(self, tokens: Sequence[bytes]) -> None:
-        import pyarrow
-
-        self._joined = b"\n".join(tokens)  # no token has a line break
-        texts = self._joined.count(b'"\n"') + 1 if self._joined[:1] + self._joined[-1:] == b'""' else 0
-        self.is_text = texts == len(tokens)
-        self.is_whole = b'"' not in self._joined and b"n" not in self._joined
-        self._has_escapes = b"\\" in self._joined
-        if self._has_escapes:
-            joined = json.dumps(self.values, ensure_ascii=False, separators=("\n", ":"))
-            self.tokens = pyarrow.array(joined[1:-1].split("\n"), pyarrow.string())
-        else:
-            self.tokens = pyarrow.array(tokens, pyarrow.string())
+        return {key: values[place] for key, values in self._values.items()}
 
     @cached_property
-    def values(self) -> list[Any]:
-        """The values."""
-        found: list[Any] = json.loads(b"[%b]" % self._joined.replace(b"\n", b","))
-        return found
+    def _values(self) -> Mapping[str, Sequence[Any]]:
+        return {key: _values_of(column) for key, column in self._columns.items()}
 
-    def texts(self) -> Any:
-        """Return the texts of a field that has nothing else."""
-        import pyarrow
-        from pyarrow import compute
 
-        if self._has_escapes:
-            return pyarrow.array(self.values, pyarrow.string())
-        return compute.binary_slice(self.tokens.cast(pyarrow.binary()), 1, -1).cast(pyarrow.string())
+def _values_of(column: Values) -> Sequence[Any]:
+    texts: list[Any] = column.array.to_pylist()
+    return texts if column.is_text else json.loads(f"[{','.join(texts)}]", parse_float=Decimal)
 
 
 def _token(value: Any) -> str:
@@ -342,10 +331,12 @@ def object_batches(pieces: Iterable[NumberedRow | LikeRecords]) -> Iterator[Batc
     places: list[int] = []
     records: list[dict[str, Any]] = []
     for piece in pieces:
-        row = None if isinstance(piece, LikeRecords) else piece[1]
-        if isinstance(row, dict):
-            places.append(piece[0])
-            records.append(row)
+        row = None
+        if not isinstance(piece, LikeRecords):
+            place, row = piece
+            if isinstance(row, dict):
+                places.append(place)
+                records.append(row)
         if len(records) == RECORDS_AT_ONCE or not isinstance(row, dict):
             if records:
                 yield ObjectBatch(records, places)

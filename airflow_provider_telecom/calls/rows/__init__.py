@@ -6,8 +6,9 @@ begin and end, as in a truncated file or after an unclosed quotation mark, Telec
 error and no `BadRow.reason` contains anything of the file.
 """
 
+from airflow_provider_telecom.calls.rows.alike import LikeRecords
 from airflow_provider_telecom.calls.rows.csv_file import ENCODINGS, csv_rows
-from airflow_provider_telecom.calls.rows.json_file import LikeRecords, json_metadata, json_pieces, json_rows
+from airflow_provider_telecom.calls.rows.json_file import json_metadata, json_pieces, json_rows
 from airflow_provider_telecom.calls.rows.record import BadRow, NumberedRow, all_rows
 from airflow_provider_telecom.calls.rows.xml_file import xml_metadata, xml_rows
 

@@ -6,27 +6,27 @@ import json
 import re
 from collections.abc import Callable, Iterable, Iterator
 from decimal import Decimal
-from functools import lru_cache
-from typing import IO, Any, NamedTuple, cast
+from typing import IO, Any, cast
 
 import ijson
 
 from airflow_provider_telecom.calls.errors import TelecomAnswerError
 from airflow_provider_telecom.calls.responses import reject_duplicate_keys
+from airflow_provider_telecom.calls.rows.alike import LikeRecords, like_records
 from airflow_provider_telecom.calls.rows.record import (
     BOM,
     CHUNK_BYTES,
+    HALF,
     MAX_DEPTH,
     MAX_RECORD_BYTES,
     BadRow,
     NumberedRow,
     bad_row,
+    long_number,
 )
 
 _Event = tuple[str, Any]
 _NESTED = {"start_map": 1, "start_array": 1, "end_map": -1, "end_array": -1}
-_HALF = "\ufdd0"  # a noncharacter: replaces half a character, which yajl would turn into a question mark
-_LONG_NUMBER, _STEP, _DIGITS = re.compile(rb"(?<![0-9])[0-9]{4000}"), 100, re.compile(rb"[0-9]{40}")
 _ESCAPE = re.compile(
     rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F]|(u[dD][89a-fA-F][0-9a-fA-F]{2})|.)", re.DOTALL
 )
@@ -35,17 +35,7 @@ _MAX_EXPONENT = 400
 
 FIRST_BYTES = 32 << 10
 """How much is read at once after a record that had to be read alone; then twice as much each time."""
-MIN_RECORDS = 16
-"""Fewer records are not worth reading them at once."""
-_MAX_NAMES, _MAX_LIKE_BYTES = 100, MAX_RECORD_BYTES // 2
-_GAP = rb"[ \t\r\n]*+"
-_HEX = b"[0-9a-fA-F]"
-_SIMPLE_ESCAPE = (
-    rb'\\(?:["\\/bfnrt]|u(?![dD][89a-fA-F]|[fF][dD][dD]0)%b{4}|u[dD][89abAB]%b{2}\\u[dD][c-fC-F]%b{2})'
-    % (_HEX, _HEX, _HEX)
-)
-_CHARACTERS = rb'[^"\\\x00-\x1f]*+'
-_SIMPLE = rb'("%b(?:%b%b)*+"|0|-?[1-9][0-9]{0,17}|null)' % (_CHARACTERS, _SIMPLE_ESCAPE, _CHARACTERS)
+_MOST_BYTES, _LONGEST_PAUSE = 2 * MAX_RECORD_BYTES, 1000
 
 
 def json_rows(
@@ -54,19 +44,21 @@ def json_rows(
     *,
     stray_commas: bool = False,
     on_extra_key: Callable[[str], None] | None = None,
+    on_fact: Callable[[str, Any], None] | None = None,
 ) -> Iterator[NumberedRow]:
     """Yield the records of a JSON file, with fractions as Decimal.
 
     The records are the list `name` of the file's object; without `name` its first list, or the list that the
     file consists of. With `stray_commas` a comma before a closing brace or bracket is ignored. `on_extra_key`
-    is called with each key beside the list whose value is not null, false, 0 or empty.
+    is called with each key beside the list whose value is not null, false, 0 or empty, `on_fact` with each
+    key and value that is neither a list nor an object.
 
     A BadRow: a record that is no object, a key that occurs twice in it, and a text with half a character (a
     surrogate without its other half). Raises TelecomAnswerError for everything else that is not strict JSON
     in UTF-8, numbers of 4000 digits or beyond 1e400, nesting deeper than 32, more than 1 MB in a record or
     beside the records, a key that occurs twice beside them, and a missing list.
     """
-    yield from _Rows(_Chunks(file, by_record=False), name, stray_commas, on_extra_key)
+    yield from _Rows(_Chunks(file, by_record=False), name, stray_commas, on_extra_key, on_fact)
 
 
 def json_pieces(
@@ -75,19 +67,24 @@ def json_pieces(
     *,
     stray_commas: bool = False,
     on_extra_key: Callable[[str], None] | None = None,
+    on_fact: Callable[[str, Any], None] | None = None,
 ) -> Iterator[NumberedRow | LikeRecords]:
-    """Yield what `json_rows` yields, with many records at once where they look like the one before them."""
+    """Yield what `json_rows` yields, with many records at once where they are alike."""
     chunks = _Chunks(file, by_record=True)
-    rows = _Rows(chunks, name, stray_commas, on_extra_key)
-    size = FIRST_BYTES
-    for row in rows:
-        yield row
-        names = tuple(row[1]) if isinstance(row[1], dict) else ()
-        while names and (records := chunks.take(names, size)):
-            yield LikeRecords(rows.number + 1, names, [record.groups() for record in records])
-            rows.number += len(records)
-            size = min(2 * size, MAX_RECORD_BYTES)
+    rows = _Rows(chunks, name, stray_commas, on_extra_key, on_fact)
+    pause = until = 0
+    for number, row in rows:
+        yield number, row
+        if number <= until or isinstance(row, BadRow):
+            continue
         size = FIRST_BYTES
+        while records := chunks.take(rows.number + 1, size):
+            yield records
+            rows.number += records.count
+            size, pause = min(2 * size, _MOST_BYTES), 0
+        if rows.number == number:  # the next attempts would fail as well, perhaps
+            pause = min(2 * pause + 1, _LONGEST_PAUSE)
+            until = number + pause
 
 
 def json_metadata(file: IO[bytes]) -> dict[str, Any]:
@@ -95,27 +92,11 @@ def json_metadata(file: IO[bytes]) -> dict[str, Any]:
 
     Empty if the file is a list. Raises TelecomAnswerError as `json_rows`.
     """
-    chunks = _Chunks(file, by_record=True)
     found: dict[str, Any] = {}
-    for place, events in _json_parts(_events(chunks), None):
+    for place, events in _json_parts(_events(_Chunks(file, by_record=False)), None):
         if isinstance(place, str) and events[0][0] not in _NESTED:
             found[place] = events[0][1]
-        if place is _RECORD and events[0][0] == "start_map":
-            record = _json_record(events)
-            while isinstance(record, dict) and record and chunks.take(tuple(record), MAX_RECORD_BYTES):
-                pass
     return found
-
-
-class LikeRecords(NamedTuple):
-    """Records, from the `first` number on, of the same names in the same order.
-
-    `tokens` has for each record its values, as they are in the file: texts, whole numbers, and null.
-    """
-
-    first: int
-    names: tuple[str, ...]
-    tokens: list[tuple[bytes, ...]]
 
 
 class _Rows:
@@ -127,13 +108,15 @@ class _Rows:
         name: str | None,
         stray_commas: bool,
         on_extra_key: Callable[[str], None] | None,
+        on_fact: Callable[[str, Any], None] | None,
     ) -> None:
-        self._chunks, self._name, self._on_extra_key = chunks, name, on_extra_key
+        self._chunks, self._name = chunks, name
+        self._on_extra_key, self._on_fact = on_extra_key, on_fact
         self._stray_commas, self.number = stray_commas, 0
 
     def __iter__(self) -> Iterator[NumberedRow]:
         found = False
-        tidy = self._stray_commas and self._chunks.have_stray_commas()
+        tidy = self._stray_commas and (self._chunks.by_record or self._chunks.have_stray_commas())
         chunks = _without_stray_commas(self._chunks) if tidy else self._chunks
         try:
             for place, events in _json_parts(_events(chunks), self._name):
@@ -141,8 +124,11 @@ class _Rows:
                 if place is _RECORD:
                     self.number += 1
                     yield self.number, _json_record(events)
-                elif self._on_extra_key and isinstance(place, str) and (len(events) > 2 or events[0][1]):
-                    self._on_extra_key(place)
+                elif isinstance(place, str):
+                    if self._on_extra_key and (len(events) > 2 or events[0][1]):
+                        self._on_extra_key(place)
+                    if self._on_fact and events[0][0] not in _NESTED:
+                        self._on_fact(place, events[0][1])
         except TelecomAnswerError as error:
             raise TelecomAnswerError(f"after record {self.number}: {error.text}") from None
         if not found:
@@ -216,7 +202,7 @@ def _value_events(first: _Event, events: Iterator[_Event], outside: int) -> list
 def _json_record(events: list[_Event]) -> dict[str, Any] | BadRow:
     if events[0][0] != "start_map":
         return bad_row("no object", _json_text(events))
-    if any(kind in ("string", "map_key") and _HALF in value for kind, value in events):
+    if any(kind in ("string", "map_key") and HALF in value for kind, value in events):
         return bad_row("half of a character", _json_text(events))
     rest = iter(events)
     try:
@@ -298,14 +284,14 @@ class _Chunks:
     """
 
     def __init__(self, file: IO[bytes], *, by_record: bool) -> None:
-        self._file, self._by_record = file, by_record
-        self._held = bytearray()
+        self._file, self.by_record = file, by_record
+        self._held, self._as_written = bytearray(), True
 
     def __iter__(self) -> Iterator[bytes]:
         self._file.seek(0)
         held, mark = self._held, BOM
         while True:
-            cut = self._by_record and held.find(b"}") + 1
+            cut = self.by_record and held.find(b"}") + 1
             if cut := cut or held.rfind(b'"') + 1:
                 chunk = bytes(held[:cut])
                 del held[:cut]
@@ -318,32 +304,29 @@ class _Chunks:
                 return
 
     def have_stray_commas(self) -> bool:
-        """Return whether there may be a comma before a closing bracket. Call it before the first chunk."""
-        chunks = (chunk.translate(None, b" \t\r\n") for chunk in _Chunks(self._file, by_record=False))
-        return any(b",}" in chunk or b",]" in chunk for chunk in chunks)
+        """Return whether there may be a comma before a closing bracket."""
+        self._file.seek(0)
+        last = b""
+        while piece := self._file.read(MAX_RECORD_BYTES):
+            text = last + piece.translate(None, b" \t\r\n")
+            if b",}" in text or b",]" in text:
+                return True
+            last = text[-1:]
+        return False
 
-    def take(self, names: tuple[str, ...], size: int) -> list[re.Match[bytes]]:
-        """Take the next records within so many bytes, while they have just these names and simple values.
+    def take(self, first: int, size: int) -> LikeRecords | None:
+        """Take the next records within so many bytes if they are alike; `first` is the number of the first.
 
-        Call it when an object of a list was parsed. Returns for each record a match whose groups are the
-        values, as they are written; nothing is taken if these are few.
+        Call it when an object of a list was parsed. None: nothing is taken.
         """
         held = self._held
         if len(held) < size:
             self._read(size - len(held))
-        piece = bytes(held[:size])
-        match, end = _like(names).match, 0
-        records: list[re.Match[bytes]] = []
-        while (found := match(piece, end)) and found.end() - end < _MAX_LIKE_BYTES:
-            records.append(found)
-            end = found.end()
-        taken = piece[:end]
-        if len(records) < MIN_RECORDS or not _is_utf_8(taken):
-            return []
-        if _HALF.encode() in taken or _long_number(taken):
-            return []
-        del held[:end]
-        return records
+        found = like_records(bytes(held[:size]), first, as_written=self._as_written)
+        if found is not None:
+            self._as_written = found.as_written
+            del held[: found.size]
+        return found
 
     def _read(self, size: int) -> bool:
         piece = self._file.read(size)
@@ -351,31 +334,8 @@ class _Chunks:
         return bool(piece)
 
 
-def _is_utf_8(text: bytes) -> bool:
-    try:
-        text.decode()
-    except UnicodeDecodeError:
-        return False
-    return True
-
-
-@lru_cache(maxsize=64)
-def _like(names: tuple[str, ...]) -> re.Pattern[bytes]:
-    """Return what matches a comma and a record of these names, whose values are simple.
-
-    What matches is strict JSON. It has no fraction, no more than 18 digits, and no half of a character.
-    """
-    if len(names) > _MAX_NAMES:
-        return re.compile(b"(?!)")
-    fields = []
-    for name in names:
-        written = {json.dumps(name, ensure_ascii=each).encode() for each in (False, True)}
-        fields.append(b"(?:%s)" % b"|".join(map(re.escape, sorted(written))) + _GAP + b":" + _GAP + _SIMPLE)
-    return re.compile(_GAP + b"," + _GAP + rb"\{" + _GAP + (_GAP + b"," + _GAP).join(fields) + _GAP + rb"\}")
-
-
 def _plain(chunk: bytes) -> Iterator[bytes]:
-    number = _long_number(chunk)
+    number = long_number(chunk)
     if number:
         chunk = chunk[: number.start()]
     if b"\\ud" in chunk or b"\\uD" in chunk:
@@ -383,12 +343,6 @@ def _plain(chunk: bytes) -> Iterator[bytes]:
     yield chunk
     if number:
         raise TelecomAnswerError("a number of thousands of digits")
-
-
-def _long_number(chunk: bytes) -> re.Match[bytes] | None:
-    if not _DIGITS.search(chunk[_STEP - 1 :: _STEP]):  # much quicker than to look at each byte
-        return None
-    return _LONG_NUMBER.search(chunk)
 
 
 def _without_stray_commas(chunks: Iterable[bytes]) -> Iterator[bytes]:

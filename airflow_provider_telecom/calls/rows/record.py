@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import IO, Any
@@ -16,6 +17,9 @@ MAX_DEPTH = 32
 MAX_RAW_CHARACTERS = 4096
 CHUNK_BYTES = 16 << 10
 BOM = b"\xef\xbb\xbf"
+HALF = "\ufdd0"
+"""A noncharacter. It replaces half a character in JSON, which yajl would turn into a question mark."""
+_LONG_NUMBER, _STEP, _DIGITS = re.compile(rb"(?<![0-9])[0-9]{4000}"), 100, re.compile(rb"[0-9]{40}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,3 +59,19 @@ def bad_row(reason: str, raw: str) -> BadRow:
         else ""
     )
     return BadRow(reason + cut, raw[:MAX_RAW_CHARACTERS])
+
+
+def is_utf_8(text: bytes) -> bool:
+    """Return whether a text can be decoded."""
+    try:
+        text.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def long_number(text: bytes) -> re.Match[bytes] | None:
+    """Return the first 4000 digits in a row."""
+    if not _DIGITS.search(text[_STEP - 1 :: _STEP]):  # much quicker than to look at each byte
+        return None
+    return _LONG_NUMBER.search(text)

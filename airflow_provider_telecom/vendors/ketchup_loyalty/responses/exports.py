@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from typing import IO, Any, Literal, TypeVar, get_args
 
 from airflow_provider_telecom.calls.errors import TelecomAnswerError
@@ -135,25 +135,31 @@ def iter_pieces(file: IO[bytes], format: str) -> Iterator[NumberedRow | LikeReco
 
 
 def _xml_records(file: IO[bytes]) -> Iterator[NumberedRow]:
-    return _unless_empty(xml_metadata, lambda found: xml_rows(found, MESSAGE_ID), file)
+    if not _is_empty(strip_blanks(dict(xml_metadata(file)))):
+        yield from xml_rows(file, MESSAGE_ID)
 
 
-def _json_records(file: IO[bytes], read: Callable[[IO[bytes]], Iterator[T]]) -> Iterator[T]:
+def _json_records(file: IO[bytes], read: Callable[..., Iterator[T]]) -> Iterator[T]:
     try:
-        yield from _unless_empty(json_metadata, read, file)
+        yield from _unless_empty(file, read)
     except TelecomAnswerError as error:
         advice = "use xml, or csv with a message_type: the document's own sample is not JSON"
         raise TelecomAnswerError(f"{error.text}; {advice}") from None
 
 
-def _unless_empty(
-    facts: Callable[[IO[bytes]], Mapping[str, object]],
-    rows: Callable[[IO[bytes]], Iterator[T]],
-    file: IO[bytes],
-) -> Iterator[T]:
+def _unless_empty(file: IO[bytes], read: Callable[..., Iterator[T]]) -> Iterator[T]:
     """Yield the rows. Raises an error that is beside them, before or after."""
-    if not _is_empty(strip_blanks(dict(facts(file)))):
-        yield from rows(file)
+    facts: dict[str, Any] = {}
+    has_rows = False
+    try:
+        for row in read(file, on_fact=facts.__setitem__):
+            has_rows = True
+            yield row
+    except TelecomAnswerError:
+        if has_rows or not _is_empty(strip_blanks(json_metadata(file))):
+            raise
+    if _is_empty(strip_blanks(facts)) and has_rows:
+        raise TelecomAnswerError("rows, and an error that says that there are none")
 
 
 def _stripped_records(file: IO[bytes], format: Format) -> Iterator[NumberedRow]:
