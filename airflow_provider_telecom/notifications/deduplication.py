@@ -135,7 +135,7 @@ class Deduplicator:
     def _locked(self, lock_timeout: float) -> Iterator[None]:
         """Hold the lock of this host; if it can't be created, go on without."""
         try:
-            lock = HostLock(self._name)(max(0.0, lock_timeout))
+            lock = HostLock(self._name)(lock_timeout)
             lock.__enter__()
         except (TelecomInputError, OSError) as error:
             log.warning("no lock: another process may send the same alert (%s)", type(error).__name__)

@@ -59,7 +59,7 @@ def reject_private_address(address: str, allowed: bool) -> None:
 def is_public(address: str) -> bool:
     """Whether an IP address, with or without a zone such as `%eth0`, is on the public internet."""
     try:
-        found = ip_address(address.partition("%")[0])
+        found = ip_address(address)
     except ValueError:
         return False
     match found:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from itertools import product
@@ -327,6 +327,22 @@ def test_the_journal_has_a_reservation_before_it_is_asked_for(
     assert spend(task, "5").held == claimed(variables) == 5
 
 
+def test_what_a_killed_try_asked_for_is_forgotten_when_it_is_taken_back(
+    variables: Variables, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It counts no more for what the task sends with another key."""
+    task = Task("a", Budget("m", "EUR", per_task="10"))
+    spend(task, "6")
+    with monkeypatch.context() as killed:
+        killed.setattr(Reservation, "_confirm", lambda self, record: (_ for _ in ()).throw(SystemExit))
+        with pytest.raises(SystemExit):
+            spend(task, "9")
+    assert claimed(variables) == 9
+    assert spend(task, "6").held == claimed(variables) == 6
+    task.begin("again").reserve(Decimal(0), Decimal(4))
+    assert claimed(variables) == 10
+
+
 @pytest.mark.parametrize(("per_task", "per_day"), [("5.5", None), (None, "10"), ("1", "2")])
 def test_each_claim_says_what_the_caps_are(
     variables: Variables, per_task: str | None, per_day: str | None
@@ -347,6 +363,37 @@ def test_the_cap_of_a_task_counts_all_its_tries_and_keys(variables: Variables) -
     again.reserve(Decimal(0), Decimal(4))
     spend(Task("b", task.budget), "10")
     assert claimed(variables) == 20
+
+
+def test_what_is_left_for_a_task_does_not_include_what_it_has_spent(variables: Variables) -> None:
+    task = Task("a", Budget("m", "EUR", per_task="10"))
+    with pytest.raises(TelecomInputError, match="has 6 EUR left of per_task 10 EUR, and this needs 7 EUR"):
+        spend(task, "7", spent="4")
+
+
+@pytest.mark.parametrize(("is_complete", "is_refused"), [(True, False), (False, True)])
+def test_a_lower_cap_counts_what_is_needed(variables: Variables, is_complete: bool, is_refused: bool) -> None:
+    """Of the 10 that an earlier try has reserved. If the price of some messages is not known, all of it."""
+    task = Task("a", Budget("m", "EUR", per_task="10"))
+    spend(task, "10")
+    task.budget = Budget("m", "EUR", per_task="8")
+    with pytest.raises(TelecomInputError, match="per_task") if is_refused else nullcontext():
+        spend(task, "2", spent="4", is_complete=is_complete)
+
+
+def test_what_is_stored_is_found_by_the_next_version(variables: Variables) -> None:
+    task = Task("a", Budget("m", "EUR", per_task="10"), purpose="mine")
+    spend(task, "4").settle(Decimal(3))
+    numbers = [(claim.number, claim.state) for key in variables.values if (claim := read_claim(key))]
+    assert numbers == [(10_001, "a"), (10_002, "c"), (10_003, "s")]
+    assert {claim.task for claim in valid_claims(variables.values)} == {"44d91be4"}
+    (name,) = task.store.texts
+    assert name == "telecom.budget.35d8265c9523336e"
+    entry = Journal(task.store).read("budget.35d8265c9523336e")
+    assert entry
+    (stored,) = entry.facts["records"]
+    assert (stored["purpose"], stored["amount"], stored["at"]) == ("034dcbd253e0ddf4", "3", NOON)
+    assert entry.facts["doubt"] == {"034dcbd253e0ddf4": "0"}
 
 
 def test_a_late_settlement_of_a_dead_try_changes_nothing(variables: Variables) -> None:
@@ -518,6 +565,7 @@ def test_keys_say_no_more_than_they_must(variables: Variables) -> None:
         assert claim.key == key
         assert key.startswith("telecom_budget.m.EUR.2026-11-28")  # stored: an upgrade must find it
         assert "380670000201" not in key + value
+        assert json.loads(value)["run"] == "dag/for-***/send"
     assert read_claim("telecom_budget.m.EUR.x") is None
     assert read_claim("something_else") is None
 

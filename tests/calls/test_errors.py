@@ -87,6 +87,11 @@ def test_an_error_is_the_same_after_it_was_stored(kind: type[TelecomError], has_
     check_copies(with_place(kind("refused", **FULL)) if has_facts else kind("refused"))
 
 
+def test_without_a_body_nothing_identifies_it() -> None:
+    error = errors.TelecomAnswerError()
+    assert (str(error), error.length, error.sha256) == ("", 0, "")
+
+
 def test_our_own_errors_are_the_same_after_they_were_stored() -> None:
     check_copies(with_place(errors.TelecomInputError("text", "is too long", shown="'Hi'")))
     check_copies(errors.TelecomAnswerError("not JSON", length=5, sha256=HASH, **FULL))

@@ -59,7 +59,7 @@ def test_what_is_said_of_an_error(error: Exception, reason: str) -> None:
 
 
 def test_what_happened_while_another_error_was_handled_is_said_too() -> None:
-    error = RuntimeError(URL)
+    error = caused_by(RuntimeError(URL), OSError(URL), RuntimeError(URL))
     error.__context__ = TimeoutError(URL)
     assert outcome_of(error, may_have_left=True) == Unknown("timed out")
 

@@ -41,7 +41,7 @@ _STATUSES_OF_1040 = (200, 400, 404, 422)
 _NO_ERROR = ("", "0")
 _UNREADABLE = "unreadable"
 _MENTIONS_AN_ERROR = re.compile("error|(?<!de)fault|exception", re.IGNORECASE)
-_METADATA_FIELDS = frozenset({"reqId", "cid", "resource"})
+_METADATA_FIELDS = frozenset({"reqId", "cid"})
 
 
 def error_details(response: Response) -> ErrorDetails:
