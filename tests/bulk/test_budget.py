@@ -394,6 +394,8 @@ def test_what_is_stored_is_found_by_the_next_version(variables: Variables) -> No
     (stored,) = entry.facts["records"]
     assert (stored["purpose"], stored["amount"], stored["at"]) == ("034dcbd253e0ddf4", "3", NOON)
     assert entry.facts["doubt"] == {"034dcbd253e0ddf4": "0"}
+    task.begin().settle(Decimal(2))
+    assert [claim.number for claim in valid_claims(variables.values)] == [20_001]
 
 
 def test_a_late_settlement_of_a_dead_try_changes_nothing(variables: Variables) -> None:
@@ -423,6 +425,8 @@ def test_a_charge_for_what_the_vendor_priced_at_nothing_counts(variables: Variab
     task = Task("a", Budget("m", "EUR", per_day="10"))
     spend(task, "0").settle(Decimal("0.5"))
     assert claimed(variables) == task.begin().held == Decimal("0.5")
+    spend(Task("b", task.budget), "0").settle(Decimal("0.5"))
+    assert claimed(variables) == 1
 
 
 @pytest.mark.parametrize("small", ["1e-9", "0.000000001", "1E-9"])

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pytest_mock import MockerFixture
 
 from airflow_provider_telecom.calls.errors import TelecomNotSentError
 from airflow_provider_telecom.hooks.store import HostLock
@@ -81,6 +82,19 @@ def test_where_variables_cannot_be_written_nothing_is_held_back(
     assert Deduplicator(*ALERTS).hold_back("a", "quiet", 1.0) is None
     assert Deduplicator(*ALERTS, shared=False).hold_back("b", "quiet", 1.0) is None
     assert not supervisor.variables
+
+
+def test_the_memory_of_this_process_ends_when_variables_can_be_written_again(
+    supervisor: Supervisor, no_write: Any, mocker: MockerFixture
+) -> None:
+    """If not, an alert that was not sent would count as sent here for ever."""
+    alerts = Deduplicator(*ALERTS)
+    claim = alerts.claim("a", 9, 1.0)
+    mocker.stop(no_write)
+    assert alerts.claim("b", 9, 1.0).granted
+    assert len(record(supervisor)["told"]) == 2
+    alerts.release("a", claim, 1.0)
+    assert alerts.claim("a", 9, 1.0).granted
 
 
 def test_a_claim_that_is_not_shared_is_in_the_memory_of_this_process(supervisor: Supervisor) -> None:

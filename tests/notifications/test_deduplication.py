@@ -40,7 +40,10 @@ def test_another_process_knows_what_was_sent(
 
 
 def test_a_read_that_fails_forgets_nothing(
-    telecom_simulator: Any, supervisor: Supervisor, monkeypatch: pytest.MonkeyPatch
+    telecom_simulator: Any,
+    supervisor: Supervisor,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     """Airflow returns no value then, as if there were no Variable."""
     from airflow.sdk.execution_time import comms
@@ -56,6 +59,7 @@ def test_a_read_that_fails_forgets_nothing(
     with monkeypatch.context() as patch:
         patch.setattr(supervisor, "__class__", Failing)
         KyivstarSmsNotifier(msisdn=NUMBER)(in_worker(run_id="second"))
+    assert "Variables cannot be read: alerts are recorded in this process only" in caplog.text
     forget_the_process(monkeypatch)
     KyivstarSmsNotifier(msisdn=NUMBER)(in_worker())
     assert len(sent(telecom_simulator, "kyivstar_open_telecom")) == 2, "the first one was not sent again"

@@ -279,5 +279,9 @@ def test_an_object_is_the_one_that_was_requested(expected: int | None) -> None:
     assert item_of(User, expected)(read_success(ok(item=USER))).id == 101
 
 
+def test_the_content_of_an_answer_is_not_shown() -> None:
+    assert "38067" not in repr(read_success(ok(result={"phone": "380670000200"})))
+
+
 def test_an_effect_that_mentions_no_failure_is_done() -> None:
     assert read_effect(ok(result={"status": "queued"})).fields["result"] == {"status": "queued"}
