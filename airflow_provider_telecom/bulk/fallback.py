@@ -197,8 +197,8 @@ def begin_sending(path: str, info: AudienceInfo, run: str) -> None:
     contents[folder / STARTED_FILE] = {"sha256": info.sha256}  # the last one
     with TemporaryDirectory() as own:
         for target, content in contents.items():
-            file = Path(own) / "content.json"
-            file.write_text(json.dumps(content) + "\n", "utf-8")
+            file = Path(own) / target.name
+            file.write_text(json.dumps(content) + "\n")
             place(file, target)
 
 
@@ -225,7 +225,7 @@ def _moved_on(run: str) -> str:
 def _started(folder: ObjectStoragePath) -> str | None:
     file = folder / STARTED_FILE
     try:
-        return str(json.loads(file.read_text("utf-8"))["sha256"])
+        return str(json.loads(file.read_bytes())["sha256"])
     except FileNotFoundError:
         return None
     except (ValueError, KeyError, TypeError):

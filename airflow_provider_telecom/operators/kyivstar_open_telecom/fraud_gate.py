@@ -255,7 +255,7 @@ class KyivstarFraudGateOperator(KyivstarOperator, JournaledOperator, BranchMixIn
         from airflow_provider_telecom.tasks.storage import place
 
         with tempfile.TemporaryDirectory() as folder:
-            file = Path(folder) / "evidence.json"
+            file = Path(folder) / target.name
             content = {**found, "rules": Ruling(self.rules).to_dict()}
             file.write_text(json.dumps(content, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
             place(file, target)

@@ -28,26 +28,11 @@ from airflow_provider_telecom.operators.kyivstar_open_telecom.checks import (
     MoreDevices,
     MoreSims,
     OtherDevice,
-    SimChanged,
     SubscriberCheck,
     YoungerSim,
     check_distinct,
 )
-
-__all__ = [
-    "AllOf",
-    "AnyOf",
-    "Decision",
-    "Device",
-    "DeviceCount",
-    "Lifetime",
-    "Rule",
-    "Score",
-    "SimChanged",
-    "SimCount",
-    "State",
-    "Weights",
-]
+from airflow_provider_telecom.operators.kyivstar_open_telecom.checks import SimChanged as SimChanged
 
 SimCount, Device, DeviceCount, Lifetime, Score = MoreSims, OtherDevice, MoreDevices, YoungerSim, LowerScore
 """The checks under names that fit rules: `SimCount(days=30, most=2)` is `MoreSims(days=30, max_count=2)`."""
@@ -218,7 +203,8 @@ class Ruling:
         self.checks = check_distinct(list(dict.fromkeys(_leaves(self.rule))), "rules")
         labels = [check.label for check in self.checks]
         self.prices = checked_prices(prices, labels)
-        order = sorted(labels, key=lambda label: (label not in self.prices, self.prices.get(label, 0)))
+        priced = sorted((label for label in labels if label in self.prices), key=self.prices.__getitem__)
+        order = [*priced, *(label for label in labels if label not in self.prices)]
         self._order = {label: place for place, label in enumerate(order)}
         self._open = lru_cache(_MAX_REMEMBERED)(self._open_checks)  # many numbers have the same answers
 

@@ -64,8 +64,8 @@ class Rule:
     wanted: int | str
     place: str
     operations: Mapping[str, Operation]
-    groups: Sequence[int | str] | None = None
-    exact_groups: bool = False
+    groups: Sequence[int | str] | None
+    exact_groups: bool
 
     @property
     def settings(self) -> Iterator[str]:
@@ -457,7 +457,7 @@ class _Index:
         self._ids = {sim.id for sim in sims}
         self._iccids: dict[str, list[int]] = {}
         self._numbers: dict[str, list[int]] = {}
-        self._groups: dict[int, list[int]] = {}
+        self._groups: dict[int | None, list[int]] = {}
         for sim in sims:
             self._iccids.setdefault(sim.iccid.strip(), []).append(sim.id)
             for number in {_digits(one) for one in (sim.number, sim.external_number) if one}:
@@ -474,13 +474,12 @@ class _Index:
             case "iccid":
                 return self._only(rule, self._iccids.get(str(wanted), []))
             case "number":
-                forms = {_digits(str(wanted)), e164_or_none(str(wanted), self._region) or ""}
+                forms = {_digits(str(wanted)), e164_or_none(str(wanted), self._region) or str(wanted)}
                 return self._only(
                     rule, sorted({one for form in forms for one in self._numbers.get(form, [])})
                 )
             case "in_group":
-                group = self._names.id_of(rule, "in_group", wanted)
-                return [] if group is None else self._groups.get(group, [])
+                return self._groups.get(self._names.id_of(rule, "in_group", wanted), [])
         fits = re.compile(translate(str(wanted).replace("[", "[[]"))).match  # only * and ? are wildcards
         return [sim.id for sim in self._sims if sim.name and fits(sim.name.strip())]
 

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from airflow.sdk import DAG, BaseOperator, TaskGroup
 from airflow.sdk.exceptions import DownstreamTasksSkipped
+from airflow.sdk.execution_time.task_runner import _serialize_rendered_fields
 
 from airflow_provider_telecom.calls.errors import (
     TelecomAuthError,
@@ -157,6 +158,31 @@ def test_an_imei_from_a_template_is_used_and_not_shown(imei: str, decision: str)
     found = decide(operator, params={"imei": imei})
     assert found["decision"] == decision
     assert imei not in str(operator.rule_values) + str(operator.msisdn) + json.dumps(found)
+
+
+def test_templates_and_what_is_not_shown(tmp_path: Path, telecom_simulator: Any) -> None:
+    run, path = Run(), tmp_path / "evidence.json"
+    for key in ("one", "two"):
+        operator = gate(
+            msisdn="{{ params.msisdn }}",
+            rules=AllOf(SimChanged(hours=72), Device(imei="{{ params.imei }}")),
+            dedupe_key="{{ params.key }}",
+            evidence_path="{{ params.path }}",
+        )
+        params = {"msisdn": NUMBER, "imei": IMEI, "key": key, "path": str(path)}
+        assert decide(operator, run, params=params)["requests"] == 2
+    shown = str(_serialize_rendered_fields(operator))
+    assert path.exists()
+    assert str(path) in shown
+    assert not any(hidden in shown for hidden in (NUMBER, IMEI))
+    assert operator.inherits_from_skipmixin  # what it has skipped is not run by "Clear"
+
+
+@pytest.mark.parametrize("number", [380670000200, "067 000-02-00", "+38 (067) 000 02 00"])
+def test_the_number_may_have_any_common_form(telecom_simulator: Any, number: str | int) -> None:
+    run = Run()
+    assert decide(gate(msisdn=number, rules=SimChanged(hours=72)), run)["decision"] == "pay"
+    assert decide(gate(rules=SimChanged(hours=72)), run)["requests"] == 0
 
 
 def test_a_wrong_imei_is_refused_before_anything_is_asked(telecom_simulator: Any) -> None:
@@ -353,6 +379,7 @@ def test_the_evidence_is_written_to_a_file(tmp_path: Path) -> None:
     path = tmp_path / "new" / "evidence.json"
     found = decide(gate(evidence_path=str(path)))
     written = json.loads(path.read_text())
+    assert path.read_text() == json.dumps(written, indent=2) + "\n"
     rules = written.pop("rules")
     assert written == found
     assert [next(iter(rule)) for rule in rules["all_of"]] == ["question", "question", "any_of"]
@@ -364,6 +391,31 @@ def test_a_file_that_cannot_be_written_is_refused_first(telecom_simulator: Any) 
     with pytest.raises(TelecomInputError, match="evidence_path"):
         Run().execute(gate(evidence_path="/proc/evidence.json"))
     assert not billed(telecom_simulator)
+
+
+def test_a_file_in_the_current_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    found = decide(gate(rules=SimChanged(hours=72), evidence_path="evidence.json"))
+    assert json.loads((tmp_path / "evidence.json").read_text())["decision"] == found["decision"]
+
+
+@pytest.mark.parametrize(
+    "rule", ["all_success", "none_failed", "none_failed_min_one_success", "none_skipped"]
+)
+def test_a_payment_waits_for_the_decision_with_these_trigger_rules(rule: str) -> None:
+    operator = gate(rules=SimChanged(hours=72))
+    operator.dag.get_task("pay_out").trigger_rule = rule
+    assert decide(operator)["decision"] == "pay"
+    if rule != "none_failed":  # within a group it would run after a task that was skipped
+        with pytest.raises(DownstreamTasksSkipped):
+            Run().execute(gate_with_a_group(rule))
+
+
+def test_a_teardown_of_the_payment_may_always_run() -> None:
+    operator = gate_with_a_group("all_success")
+    operator.dag.get_task("payout.two").as_teardown()
+    with pytest.raises(DownstreamTasksSkipped):
+        Run().execute(operator)
 
 
 def test_a_branch_may_be_a_group_and_several_tasks() -> None:
@@ -420,11 +472,13 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"review": "pay_out"}, "review: must not be the branch pay"),
     ({"refuse": ["pay_out", "refuse"]}, "refuse: must not be the branch pay"),
     ({"pay": ["pay_out", "log"], "review": ["pay_out"]}, "review: must not be the branch pay"),
-    ({"pay": []}, "pay"),
-    ({"pay": " "}, "pay"),
-    ({"evidence_max_age": timedelta(0)}, "evidence_max_age"),
-    ({"evidence_max_age": 3600}, "evidence_max_age"),
-    ({"on_lost_answer": "hope"}, "on_lost_answer"),
+    ({"pay": []}, "^pay: must be the id of a task or a task group, or a list of them"),
+    ({"review": {"a": 1}}, "^review: must be the id of a task or a task group, or a list of them"),
+    ({"refuse": ("refuse", " ")}, "^refuse: "),
+    ({"pay": " "}, "^pay: "),
+    ({"evidence_max_age": timedelta(0)}, "^evidence_max_age: must be a timedelta above 0"),
+    ({"evidence_max_age": 3600}, "^evidence_max_age: must be a timedelta above 0"),
+    ({"on_lost_answer": "hope"}, "^on_lost_answer: must be one of repeat_once, report"),
 ]
 
 
@@ -440,8 +494,10 @@ def test_a_wrong_argument_is_refused_when_the_dag_is_parsed(arguments: dict[str,
         ({"pay": "nothing"}, {}, "pay: nothing is neither a task nor a group"),
         ({"refuse": "elsewhere"}, {}, "refuse: elsewhere is not directly downstream"),
         ({"msisdn": "+12025550123"}, {}, "msisdn: must be a Ukrainian number"),
-        ({"msisdn": "12"}, {}, "msisdn"),
-        ({}, {"map_index": 0}, "msisdn: must not be mapped"),
+        ({"msisdn": "12"}, {}, "^msisdn: "),
+        ({}, {"map_index": 0}, "^msisdn: must not be mapped"),
+        ({"evidence_path": " "}, {}, "^evidence_path: "),
+        ({"evidence_path": "/tmp/"}, {}, "^evidence_path: "),
     ],
     ids=str,
 )

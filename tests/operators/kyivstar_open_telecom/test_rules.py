@@ -228,6 +228,7 @@ def test_prices_order_the_checks_and_the_rest_follows_as_it_is_written() -> None
     everything = AllOf(*LEAVES.values())
     assert Ruling(everything).open_checks({}) == ["a", "b", "c", "d"]
     assert Ruling(everything, {"d": "0.1", "b": 0.5}).open_checks({}) == ["d", "b", "a", "c"]
+    assert Ruling(everything, {"d": 1, "c": "1.0"}).open_checks({}) == ["c", "d", "a", "b"]
 
 
 def test_one_check_in_two_rules_is_asked_once() -> None:
