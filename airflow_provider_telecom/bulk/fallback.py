@@ -16,6 +16,7 @@ import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from itertools import count, islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -337,7 +338,7 @@ def local_audience(path: str, sha256: str, copies: Path) -> Path:
     """Return the recipients' file of an audience on local disk. Raises TelecomInputError for another one."""
     from airflow.sdk import ObjectStoragePath
 
-    folder, info = ObjectStoragePath(path.rstrip("/")), read_info(path)
+    folder, info = ObjectStoragePath(path), read_info(path)
     try:
         file = local_copy(folder / AUDIENCE_FILE, copies)
         is_same = info.sha256 == sha256 == sha256_of(file)
@@ -353,12 +354,10 @@ def _numbers(file: Path) -> Iterator[Any]:
     import pyarrow
     import pyarrow.parquet
 
-    start = 0
+    places = count()
     for batch in pyarrow.parquet.ParquetFile(file).iter_batches(_BATCH, columns=[MSISDN]):
         numbers = batch.column(0).cast(pyarrow.int64())
-        places = pyarrow.array(range(start, start + len(numbers)), pyarrow.int64())
-        start += len(numbers)
-        yield pyarrow.table({"id": places, "msisdn": numbers})
+        yield pyarrow.table({"id": list(islice(places, len(numbers))), "msisdn": numbers})
 
 
 def insert_batch(database: DuckDBPyConnection, table: str, batch: Any) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from itertools import count, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -130,19 +131,17 @@ def _read_audiences(database: DuckDBPyConnection, rungs: Sequence[RungFiles], co
     has_variants = False
     for number, rung in enumerate(rungs):
         file = local_audience(rung.audience, rung.sha256 or read_info(rung.audience).sha256, copies)
-        source, start = pyarrow.parquet.ParquetFile(file), 0
+        source, places = pyarrow.parquet.ParquetFile(file), count()
         names = [MSISDN, VARIANT] if VARIANT in source.schema_arrow.names else [MSISDN]
         has_variants = has_variants or len(names) > 1
         for batch in source.iter_batches(_BATCH, columns=names):
             size = batch.num_rows
-            nothing = pyarrow.nulls(size, pyarrow.string())
             table = pyarrow.table({
-                "id": pyarrow.array(range(start, start + size), pyarrow.int64()),
-                "rung": pyarrow.array([number] * size, pyarrow.int32()),
+                "id": list(islice(places, size)),
+                "rung": [number] * size,
                 "msisdn": batch.column(0).cast(pyarrow.int64()),
-                "variant": batch.column(1) if len(names) > 1 else nothing,
+                "variant": batch.column(1) if len(names) > 1 else pyarrow.nulls(size),
             })
-            start += size
             insert_batch(database, _MEMBERS, table)
             if not number:
                 insert_batch(database, _PEOPLE, table)
@@ -157,7 +156,7 @@ def _read_rows(database: DuckDBPyConnection, rungs: Sequence[RungFiles], copies:
     )
     for number, rung in enumerate(rungs):
         for path in rung.outcomes:
-            table = "telecom_report_file"
+            table = f"{_ROWS}_of_file"
             create_outcomes(database, table, path, copies)
             bad = f"price IS NOT NULL AND TRY_CAST(price AS {_PRICE}) IS NULL"
             if _number(database, f"SELECT count(*) FROM {table} WHERE {bad}"):
@@ -207,10 +206,10 @@ def _counts(database: DuckDBPyConnection, rungs: Sequence[RungFiles]) -> LadderC
         f"count(*) FILTER (WHERE deliveries = 0 AND may_be_paid > 0) FROM {_LINES}"
     ).fetchall()[0]
     states: dict[int, dict[str, int]] = {}
-    for rung, state, count in database.execute(
+    for rung, state, messages in database.execute(
         f"SELECT rung, state, count(*) FROM {_ROWS} GROUP BY ALL"
     ).fetchall():
-        states.setdefault(rung, {})[state] = count
+        states.setdefault(rung, {})[state] = messages
     prices: dict[int, dict[str, Decimal]] = {}
     for rung, currency, price in database.execute(
         f"SELECT rung, coalesce(currency, '?'), sum(price) FROM {_ROWS} WHERE price IS NOT NULL AND {_COSTS} "

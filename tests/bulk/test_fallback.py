@@ -33,18 +33,18 @@ AS_OF = "2026-03-01T00:00:00Z"
 
 
 def audience(folder: Path, numbers: Sequence[str] = (A, B, C, D, E, F)) -> str:
-    """Write an audience in parts of two recipients; return its folder."""
+    """Write an audience; return its folder."""
     rows = [
         {
-            "msisdn": number,
             "name": f"N{place}",
+            "msisdn": number,
             "variant": "AB"[place // 3],
             "timezone": ZONES[place % 2],
             "shard": place % 3,
         }
         for place, number in enumerate(numbers)
     ]
-    path = str(prepare_audience(folder / "audience", rows, row_group_size=2)["path"])
+    path = str(prepare_audience(folder / "audience", rows)["path"])
     write_info(path, replace(read_info(path), as_of=AS_OF))
     return path
 
@@ -135,6 +135,33 @@ def test_the_new_audience_has_the_columns_and_the_order_of_the_old_one(tmp_path:
         {"msisdn": F, "name": "N5", "variant": "B", "timezone": ZONES[1], "shard": 2},
     ]
     assert files(tmp_path / "fallback") == {f"{folder.name}/audience.{end}" for end in ("parquet", "json")}
+
+
+def test_a_large_audience_keeps_its_order(tmp_path: Path) -> None:
+    """It is read in several parts."""
+    numbers = [str(380670000000 + place) for place in range(100_003)]
+    moving = [numbers[place] for place in (0, 1, 99_999, 100_000, 100_002)]
+    source = prepare_audience(tmp_path / "audience", [{"msisdn": number} for number in numbers])["path"]
+    path, info = selected(tmp_path, rule(tmp_path, source, expired(*moving[::-1])))
+    assert pyarrow.parquet.read_table(path).column("msisdn").to_pylist() == moving
+    assert (info.rows, info.recipients, info.timezones) == (100_003, 5, {"Europe/Kyiv": 5})
+
+
+WHO_MOVES: list[tuple[dict[str, Any], list[str]]] = [
+    ({}, [A, B, C]),
+    ({"codes": ["41"]}, [A, B, C, D]),
+    ({"climb_on": ["silent"]}, [A, B, C, E]),
+    ({"climb_on": ["unknown"]}, [A, B, C, F]),
+    ({"only_not_sent": True}, [A]),  # of the others something may have left
+]
+
+
+@pytest.mark.parametrize(("given", "moving"), WHO_MOVES, ids=str)
+def test_who_moves_on(tmp_path: Path, given: dict[str, Any], moving: list[str]) -> None:
+    rows = [*not_sent(A), *expired(B), outcome(C, "undelivered"), outcome(D, "refused", code="41")]
+    rows += [outcome(E, "silent"), outcome(F, "unknown")]
+    path, _ = selected(tmp_path, rule(tmp_path, audience(tmp_path), rows, **given))
+    assert pyarrow.parquet.read_table(path).column("msisdn").to_pylist() == moving
 
 
 def test_a_variant_of_which_nobody_moves_on_is_kept(tmp_path: Path) -> None:

@@ -24,12 +24,12 @@ UAH = {"price": "1.50", "currency": "UAH"}
 
 
 def rung(folder: Path, name: str, numbers: list[str], rows: list[dict[str, Any]], *more: str) -> RungFiles:
-    """Write the files of a rung: the audience in parts of two recipients."""
+    """Write the files of a rung."""
     people = [
-        {"msisdn": number, **({"variant": more[place % len(more)]} if more else {})}
+        {"name": "A", "msisdn": number, **({"variant": more[place % len(more)]} if more else {})}
         for place, number in enumerate(numbers)
     ]
-    made = prepare_audience(folder / name, people, row_group_size=2)
+    made = prepare_audience(folder / name, people)
     return RungFiles(name, made["path"], made["sha256"], [write_outcomes(folder / f"{name}.jsonl", rows)])
 
 

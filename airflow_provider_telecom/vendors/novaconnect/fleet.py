@@ -336,7 +336,7 @@ def diff(
                     if (limit := _operation_of(desired[sim.id], name)) is not None
                 ]
             found.changes.append(change)
-    found.new_groups = list(new_groups)
+    found.new_groups.extend(new_groups)
     return found
 
 
