@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import pytest
 
 from airflow_provider_telecom.calls.request import Request
 from tests.auth.rotating_world import World, quick
-from tests.chaos.sunsim_tokens import Scene, rounds, violations
+from tests.chaos.scenario import ChaosError
+from tests.chaos.sunsim_tokens import Scene, conclude, rounds, violations
 
 
 @pytest.mark.parametrize(
@@ -49,3 +51,11 @@ class SlowStore(World):
 )
 def test_a_fault_is_found(scene: Scene, problem: str) -> None:
     assert problem in "\n".join(violations(list(rounds(scene, 9))))
+
+
+def test_more_than_two_tokens_are_rare() -> None:
+    most = {"revocations": 1000, "rotations_1": 900, "rotations_2": 90, "rotations_4": 10}
+    assert conclude(Counter(most)) == "at most 4 tokens for a revocation; at most 2 for 99.00%"
+    with pytest.raises(ChaosError, match="11 of 1000 revocations needed more than 2 tokens"):
+        conclude(Counter(most | {"rotations_2": 89, "rotations_3": 1}))
+    assert conclude(Counter(revocations=100, rotations_3=100)).startswith("at most 3 tokens")
