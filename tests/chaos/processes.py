@@ -16,6 +16,7 @@ A child is killed at a step, at a line of the provider's code, or at a time:
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import gc
 import inspect
@@ -377,6 +378,22 @@ def _played(request: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
+_MADV_COLLAPSE, _HUGE_PAGE = 25, 1 << 21
+
+
+def _use_huge_pages() -> None:
+    """Move the heap to huge pages, where the system has them: a fork copies a table of all pages."""
+    libc = ctypes.CDLL(None)
+    for line in Path("/proc/self/maps").read_text().splitlines():
+        addresses, access, *_, inode_or_path = line.split()
+        if access == "rw-p" and inode_or_path in ("0", "[heap]"):  # not a file
+            begin, end = (int(address, 16) for address in addresses.split("-"))
+            begin = -(-begin // _HUGE_PAGE) * _HUGE_PAGE
+            size = end // _HUGE_PAGE * _HUGE_PAGE - begin
+            if size > 0:  # if it is refused, forks take longer
+                libc.madvise(ctypes.c_void_p(begin), ctypes.c_size_t(size), _MADV_COLLAPSE)
+
+
 def _serve() -> None:
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # the tasks log
@@ -388,6 +405,7 @@ def _serve() -> None:
         if first:
             gc.collect()
             gc.freeze()
+            _use_huge_pages()
             first = False
         print(json.dumps(_played(request)), file=answers, flush=True)
 
