@@ -91,6 +91,7 @@ class Task:
 
     def __init__(self, folder: Path, vendor: Vendor, numbers: list[str] = NUMBERS) -> None:
         self.path, self.vendor, self.numbers, self.store = folder / "out.jsonl", vendor, numbers, Store()
+        self.has_results = True
 
     def sender(
         self, on_unknown: OnUnknown = "fail", *, block: int = 4, concurrency: int = 1, max_unknown: int = 3
@@ -102,7 +103,7 @@ class Task:
             People(self.numbers),
             requests,
             Checkpoint(Journal(self.store), "bulk", "fmc"),
-            ResultsFile(ObjectStoragePath(str(self.path))),
+            ResultsFile(ObjectStoragePath(str(self.path))) if self.has_results else None,
             on_unknown,
             block,
             lambda: None,
@@ -136,7 +137,7 @@ def test_counts() -> None:
     ])
     more = {"7": 5, "8": 3, "9": 1, "not_sent": 1}
     assert counts == Counts(rows=324, accepted=108, unknown=54, resent=7, refused=more)
-    assert Counts().may_be_paid == 0
+    assert (Counts().may_be_paid, Counts().handed_over) == (0, 0)
 
 
 def test_one_outcome_for_each(tmp_path: Path) -> None:
@@ -237,6 +238,69 @@ def test_everybody_can_be_handed_over_before_anything_is_sent(tmp_path: Path) ->
     counts = task.attempt()
     assert (counts.rows, counts.handed_over) == (12, 12)
     assert not task.vendor.contacted
+
+
+def test_a_file_of_results_is_not_needed(tmp_path: Path) -> None:
+    task = Task(tmp_path, Vendor(_03="refused", _05=TelecomNotSentError))
+    task.has_results = False
+    with pytest.raises(TelecomNotSentError):
+        task.attempt()
+    for _ in range(2):
+        counts = task.attempt()
+        assert (counts.accepted, counts.refused) == (11, {"7": 1})
+    assert set(task.vendor.contacted.values()) == {1}
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_send_of_which_all_were_refused_may_have_other_recipients(tmp_path: Path) -> None:
+    task = Task(tmp_path, Vendor(_00="refused", _01="refused"), NUMBERS[:2])
+    assert task.attempt().refused == {"7": 2}
+    task.numbers = NUMBERS[2:]
+    assert task.attempt().accepted == 10
+
+
+def test_a_kill_leaves_what_was_stored_of_its_block(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    task = Task(tmp_path, Vendor(_03="killed"))
+    with monkeypatch.context() as killed:
+        killed.setattr(SenderWithoutKeys, "_stop", lambda self: None)
+        killed.setattr(Checkpoint, "is_due", True)
+        with pytest.raises(KilledError):
+            task.attempt(block=12)
+    counts = task.attempt(block=12)
+    assert (counts.accepted, counts.unknown) == (3, 9)
+
+
+def test_who_was_to_be_handed_over_gets_it_after_a_kill_and_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task = Task(tmp_path, Vendor())
+    sender = task.sender()
+    sender.resume()
+    with monkeypatch.context() as killed:
+        killed.setattr(SenderWithoutKeys, "_stop", lambda self: None)
+        killed.setattr(Block, "settle", lambda *_: (_ for _ in ()).throw(KilledError))
+        with pytest.raises(KilledError):
+            sender.hand_over()
+    task.vendor.answers = {NUMBERS[0]: TelecomNotSentError}
+    with pytest.raises(TelecomNotSentError):
+        task.attempt()
+    counts = task.attempt()
+    assert (counts.accepted, counts.unknown, counts.handed_over) == (12, 0, 0)
+
+
+@pytest.mark.parametrize(("seconds", "lines"), [(0.0, ["4 of 12", "8 of 12", "12 of 12"]), (3600.0, [])])
+def test_a_long_send_logs_how_far_it_is(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    seconds: float,
+    lines: list[str],
+) -> None:
+    caplog.set_level("INFO")
+    monkeypatch.setattr(sender_without_keys, "EVERY_SECONDS", seconds)
+    Batches(tmp_path, Vendor()).attempt()
+    found = [record.getMessage().removesuffix(" recipients") for record in caplog.records]
+    assert list(dict.fromkeys(found)) == lines
 
 
 def test_a_dead_vendor_stops_the_task(tmp_path: Path) -> None:
