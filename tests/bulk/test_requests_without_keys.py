@@ -188,21 +188,21 @@ class TestOneByOne:
         assert (block.in_doubt, block.missing) == (set(), [])
 
     def test_so_many_are_sent_at_the_same_time_and_no_more(self) -> None:
-        together, lock, running, most = Barrier(3), Lock(), 0, 0
+        together, lock, running, most = Barrier(33), Lock(), 0, 0
 
         def request(message: int) -> Result:
             nonlocal running, most
             with lock:
                 running += 1
                 most = max(most, running)
-            together.wait(60)
+            together.wait(20)
             with lock:
                 running -= 1
             return ACCEPTED
 
-        block = Block(list(range(9)))
-        self.single(request, concurrency=3).send(block, list)
-        assert (most, block.missing) == (3, [])
+        block = Block(list(range(66)))
+        self.single(request, concurrency=33).send(block, list)
+        assert (most, block.missing) == (33, [])
 
     @pytest.mark.parametrize(
         ("error", "state", "code"),
@@ -261,6 +261,11 @@ class TestOneByOne:
         lost.update((7, 8))
         single.send(block, list)
         assert block.missing == []
+
+    def test_fewer_lost_responses_do_not_stop_it(self) -> None:
+        single = self.single(failing(TelecomUnknownError("lost")), max_unknown=3)
+        single.send(Block([1, 2]), list)
+        assert single.unknown_in_a_row == 2
 
     def test_requests_under_way_are_finished_after_an_error(self) -> None:
         together = Barrier(3)
