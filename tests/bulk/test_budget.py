@@ -14,7 +14,12 @@ from zoneinfo import ZoneInfo
 import pytest
 from airflow.sdk.exceptions import AirflowRuntimeError, ErrorType
 from airflow.sdk.execution_time import task_runner
-from airflow.sdk.execution_time.comms import ErrorResponse
+from airflow.sdk.execution_time.comms import (
+    ErrorResponse,
+    GetVariableKeys,
+    OKResponse,
+    VariableKeysResult,
+)
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -211,6 +216,7 @@ def test_two_tasks_share_the_cap_of_a_day(variables: Variables) -> None:
     with pytest.raises(TelecomInputError) as refused:
         spend(Task("b", budget), "5")
     assert "has 4 EUR left of per_day 10 EUR on 2026-11-28 (UTC), and this needs 5 EUR" in str(refused.value)
+    assert refused.value.field == "budget"
     first.settle(Decimal("5.5"))
     spend(Task("c", budget), "4.5")
     assert claimed(variables) == 10
@@ -394,6 +400,8 @@ def test_what_is_stored_is_found_by_the_next_version(variables: Variables) -> No
     (stored,) = entry.facts["records"]
     assert (stored["purpose"], stored["amount"], stored["at"]) == ("034dcbd253e0ddf4", "3", NOON)
     assert entry.facts["doubt"] == {"034dcbd253e0ddf4": "0"}
+    terms = {"currency": "EUR", "timezone": "UTC", "per_task": "10", "per_day": None}
+    assert terms.items() <= entry.facts.items()
     task.begin().settle(Decimal(2))
     assert [claim.number for claim in valid_claims(variables.values)] == [20_001]
 
@@ -498,9 +506,10 @@ def test_after_a_send_the_budget_is_settled_and_old_days_are_deleted(
     assert "spent by all tasks" in caplog.text
 
 
-def test_who_asks_at_the_same_moment_asks_again(variables: Variables) -> None:
+@pytest.mark.parametrize("cap", ["10", "7"])
+def test_who_asks_at_the_same_moment_asks_again(variables: Variables, cap: str) -> None:
     """Both are refused at first; the one that comes back when the other has gone passes."""
-    budget = Budget("m", "EUR", per_day="10")
+    budget = Budget("m", "EUR", per_day=cap)
     one, other = Task("a", budget), Task("b", budget)
     seen = spend(one, "7")
     (asked,) = [key for key in variables.values if (claim := read_claim(key)) and claim.state == "a"]
@@ -619,9 +628,25 @@ def test_what_cannot_be_read_back_is_not_reserved(
         spend(Task("a", Budget("m", "EUR", per_day="10")), "1")
 
 
-def _empty(message: Any) -> Any:
-    from airflow.sdk.execution_time.comms import GetVariableKeys, OKResponse, VariableKeysResult
+def test_the_equal_amount_of_another_task_is_not_ones_own(
+    variables: Variables, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A replica that is behind shows what others have reserved, and not what this task has."""
+    budget = Budget("m", "EUR", per_day="10")
+    spend(Task("a", budget), "1")
+    behind = Variables()
+    behind.values = dict(variables.values)
+    answer = Variables.send
+    monkeypatch.setattr(
+        Variables,
+        "send",
+        lambda self, message: answer(behind if isinstance(message, GetVariableKeys) else self, message),
+    )
+    with pytest.raises(TelecomNotSentError, match="cannot be read back"):
+        spend(Task("b", budget), "1")
 
+
+def _empty(message: Any) -> Any:
     if isinstance(message, GetVariableKeys):
         return VariableKeysResult(keys=[], total_entries=0)
     return OKResponse(ok=True)
