@@ -1,10 +1,10 @@
 """Records to files: the CPU time of 1,000,000 records to Parquet, beside pyarrow and DuckDB, and long lists.
 
-`fmc`, `ketchup` (CSV), `fmc_json`, `ketchup_json` (texts with escapes) and `novaconnect` read what the vendor
-sends from local disk, and write files as a task does: rows in UTC with E.164 numbers and the raw record, one
-file a day, with SHA-256 and manifest. The peers read the same file and write one Parquet file with as many of
-these columns. They trust the file: they check no record, know no hour that occurs twice, and put no bad
-record aside.
+`fmc`, `ketchup` (CSV), `fmc_json`, `ketchup_json` (texts with escapes), `ketchup_xml` (100,000 records, read
+one by one) and `novaconnect` read what the vendor sends from local disk, and write files as a task does: rows
+in UTC with E.164 numbers and the raw record, one file a day, with SHA-256 and manifest. The peers read the
+same file and write one Parquet file with as many of these columns. They trust the file: they check no record,
+know no hour that occurs twice, and put no bad record aside.
 
 `csv`, `json` and `xml` load a long list from a simulator in its own process to JSON lines: memory and time of
 the task's process.
@@ -19,6 +19,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -91,6 +92,20 @@ def as_json(path: Path, count: int, write: Callable[[Path, int], None], name: Ca
             file.write(before + json.dumps({name(key): text for key, text in record.items()}))
             before = ",\n"
         file.write("]}\n")
+    table.unlink()
+
+
+def as_xml(path: Path, count: int) -> None:
+    """Write statistics of KetchUp as XML."""
+    table = path.with_suffix(".csv")
+    write_messages(table, count)
+    with table.open(encoding="utf-8", newline="") as lines, path.open("w", encoding="utf-8") as file:
+        file.write('<?xml version="1.0" encoding="UTF-8"?>\n<messages>\n')
+        for record in csv.DictReader(lines):
+            fields = ((name.replace(" ", "_"), escape(text)) for name, text in record.items())
+            content = "".join(f"<{name}>{text}</{name}>" for name, text in fields)
+            file.write(f"<message>{content}</message>\n")
+        file.write("</messages>\n")
     table.unlink()
 
 
@@ -288,6 +303,29 @@ def arrow_json(source: Path, columns: Callable[[Any], Mapping[str, Any]]) -> int
     return written(tables())
 
 
+def arrow_xml(source: Path) -> int:
+    """Read XML with iterparse, and write columns and the raw record with pyarrow."""
+    from xml.etree.ElementTree import iterparse
+
+    import pyarrow
+
+    def tables() -> Iterator[Any]:
+        held: list[dict[str, str]] = []
+        for _, element in iterparse(source):
+            if element.tag == "message":
+                held.append({child.tag: child.text or "" for child in element})
+                element.clear()
+            if len(held) == 20_000 or (held and element.tag == "messages"):
+                raw = pyarrow.array([json.dumps(row) for row in held])
+                yield pyarrow.table({
+                    **arrow_json_messages(pyarrow.RecordBatch.from_pylist(held)),
+                    "raw": raw,
+                })
+                held = []
+
+    return written(tables())
+
+
 def arrow_sessions(source: Path) -> int:
     """Read pages of JSON with json and their rows with pyarrow, and write them to Parquet."""
     import pyarrow
@@ -353,9 +391,10 @@ def to_parquet(
     peers: Mapping[str, Callable[[Path], int]],
     *,
     quick: bool,
+    count: int = 1_000_000,
 ) -> list[Figure]:
-    """Return the figures of a vendor's records."""
-    count = 50_000 if quick else 1_000_000
+    """Return the figures of a vendor's records: of 1,000,000, whatever the count."""
+    count = 50_000 if quick else count
     with tempfile.TemporaryDirectory() as folder:
         source, small = Path(folder) / "all", Path(folder) / "small"
         write(source, count)
@@ -453,6 +492,22 @@ def ketchup_json(quick: bool) -> list[Figure]:
         ),
         {f"json and {peer_package('pyarrow', 'pyarrow')}": partial(arrow_json, columns=arrow_json_messages)},
         quick=quick,
+    )
+
+
+def ketchup_xml(quick: bool) -> list[Figure]:
+    """Statistics of KetchUp, XML to Parquet: extrapolated from 100,000 records."""
+    from airflow_provider_telecom.transfers.dataset import DatasetSpec
+    from airflow_provider_telecom.vendors.ketchup_loyalty.schema import COLUMNS
+
+    return to_parquet(
+        "records.ketchup_xml",
+        "1,000,000 messages of KetchUp's statistics, XML to Parquet",
+        as_xml,
+        partial(ours, partial(add_messages, format="xml"), DatasetSpec("messages", COLUMNS, "parquet"), None),
+        {f"iterparse and {peer_package('pyarrow', 'pyarrow')}": arrow_xml},
+        quick=quick,
+        count=100_000,
     )
 
 
@@ -564,6 +619,7 @@ CASES = {
     "ketchup": ketchup,
     "fmc_json": fmc_json,
     "ketchup_json": ketchup_json,
+    "ketchup_xml": ketchup_xml,
     "novaconnect": novaconnect,
     **{one: partial(long_list, one) for one in BYTES_OF_A_ROW},
 }

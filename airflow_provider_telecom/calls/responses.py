@@ -6,10 +6,12 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Hashable
+from contextlib import suppress
 from decimal import Decimal
 from functools import cache
 from typing import Any, NamedTuple, NoReturn, TypeVar, cast
 
+import msgspec
 from pydantic import TypeAdapter, ValidationError
 
 from airflow_provider_telecom.calls.errors import (
@@ -57,9 +59,10 @@ def read_json(body: bytes) -> Any:
     try:
         text = _replace_unpaired(body.decode("utf-8-sig"))
         if text.count(":") == text.count('":') > _FEW_KEYS:  # most likely no text has a colon
-            found = _QUICK.decode(text)
-            if sum(map(len, objects_in(found, text))) == text.count(":"):
-                return found
+            with suppress(ValueError, ArithmeticError, RecursionError):
+                found = _QUICK.decode(text)
+                if sum(map(len, objects_in(found, text))) == text.count(":"):
+                    return found
         return _STRICT.decode(text)
     except (ValueError, ArithmeticError, RecursionError):
         raise unreadable_response("not JSON", body) from None
@@ -132,8 +135,8 @@ def _adapter(model: Hashable) -> TypeAdapter[Any]:
 _STRICT = json.JSONDecoder(
     parse_float=_fraction, parse_constant=_reject_constant, object_pairs_hook=reject_duplicate_keys
 )
-_QUICK = json.JSONDecoder(parse_float=_fraction, parse_constant=_reject_constant)
-"""The same without the check for duplicate keys, which calls Python for each object.
+_QUICK = msgspec.json.Decoder(float_hook=_fraction)
+"""Reads less than the same (no other numbers or texts), and does not check for duplicate keys.
 
 A JSON text has as many colons outside its texts as keys: if the content has as many keys as the text has
 colons, no key was a duplicate.

@@ -19,7 +19,7 @@ from typing import IO, TYPE_CHECKING, Any, NamedTuple, Protocol
 from airflow_provider_telecom.calls.rows.alike import LikeRecords, Values
 from airflow_provider_telecom.calls.rows.csv_file import CsvReader
 from airflow_provider_telecom.calls.rows.record import BOM, MAX_RECORD_BYTES
-from airflow_provider_telecom.vendors.columns import decimal_text, json_text, json_texts
+from airflow_provider_telecom.vendors.columns import json_text, json_texts
 
 if TYPE_CHECKING:
     from airflow_provider_telecom.calls.rows import NumberedRow
@@ -32,6 +32,7 @@ RECORDS_AT_ONCE = 5_000
 _NOT_IN_JSON = bytes([*range(32), ord('"'), ord("\\")])
 _ESCAPES = {"\\": r"\\", '"': r"\"", "\n": r"\n", "\r": r"\r", "\t": r"\t"}
 _DIGITS = re.compile(r"0|[1-9][0-9]{0,17}")
+_DECIMAL = frozenset("-.0123456789")
 _MAX_INT64 = 2**63 - 1
 _OTHER_CONTROLS = r"[\x00-\x08\x0b\x0c\x0e-\x1f]"
 
@@ -137,11 +138,27 @@ class ObjectBatch:
 
     def texts(self, key: str) -> Cells:
         """Return a field as texts."""
-        return texts_of(self._values(key))
+        is_text = key in self._arrays and self._arrays[key].type == "string"
+        return Cells(self._arrays[key]) if is_text else texts_of(self._values(key))
 
     def numbers(self, key: str, to: Any) -> Cells:
         """Return a field as numbers: whole numbers, decimals, and at most 18 digits."""
-        return numbers_of(self._values(key), to)
+        is_number = key in self._arrays and self._arrays[key].type != "string"
+        return Cells(self._arrays[key].cast(to)) if is_number else numbers_of(self._values(key), to)
+
+    @cached_property
+    def _arrays(self) -> Mapping[str, Any]:
+        """The fields whose values are all texts, or all whole numbers of 64 bits."""
+        import pyarrow
+
+        found = {}
+        for key, values in self._columns.items():
+            kinds = set(map(type, values))
+            if kinds == {str}:
+                found[key] = pyarrow.array(values, pyarrow.string())
+            elif kinds == {int} and -_MAX_INT64 <= min(values) <= max(values) <= _MAX_INT64:
+                found[key] = pyarrow.array(values, pyarrow.int64())
+        return found
 
     def _values(self, key: str) -> Sequence[Any]:
         return self._columns[key] if self._columns else [record.get(key) for record in self._records]
@@ -157,15 +174,14 @@ class ObjectBatch:
         usual, before = None, "{"
         for key, values in self._columns.items():
             before += f"{json_text(key)}:"
-            kinds = set(map(type, values))
-            if kinds == {str}:
-                cells = _json_content(pyarrow.array(values, pyarrow.string()))
+            array = self._arrays.get(key)
+            if array is not None and array.type == "string":
+                cells = _json_content(array)
                 usual = both(usual, cells.usual)
                 parts += [pyarrow.scalar(f'{before}"'), cells.values]
                 before = '",'
             else:
-                is_small = kinds == {int} and -_MAX_INT64 <= min(values) <= max(values) <= _MAX_INT64
-                tokens = pyarrow.array(values if is_small else [*map(_token, values)])
+                tokens = pyarrow.array(_tokens(values)) if array is None else array
                 parts += [pyarrow.scalar(before), tokens.cast(pyarrow.string())]
                 before = ","
         end = pyarrow.scalar(f"{before[:-1]}}}")
@@ -225,7 +241,7 @@ class JsonBatch:
                 parts += [pyarrow.scalar(f'{before}"'), cells.values]
                 before = '",'
             else:
-                tokens = array if is_whole else pyarrow.array([*map(_token, self._values[key])])
+                tokens = array if is_whole else pyarrow.array(_tokens(self._values[key]))
                 parts += [pyarrow.scalar(before), tokens]
                 before = ","
         end = pyarrow.scalar(f"{before[:-1]}}}")
@@ -245,9 +261,13 @@ def _values_of(column: Values) -> Sequence[Any]:
     return texts if column.is_text else json.loads(f"[{','.join(texts)}]", parse_float=Decimal)
 
 
-def _token(value: Any) -> str:
-    """Return what `json_text` returns, sooner."""
-    return f'"{decimal_text(value)}"' if type(value) is Decimal else json_text(value)
+def _tokens(values: Sequence[Any]) -> list[str]:
+    """Return what `json_text` returns for each value, sooner."""
+    if set(map(type, values)) == {Decimal}:
+        texts = [*map(str, values)]
+        if set("".join(texts)) <= _DECIMAL:  # without an exponent
+            return [f'"{text}"' for text in texts]
+    return [*map(json_text, values)]
 
 
 def texts_of(values: Sequence[Any]) -> Cells:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import pickle
+import random
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from airflow_provider_telecom.calls import checks, errors, phone
+from airflow_provider_telecom.calls import checks, errors, phone, responses
 from airflow_provider_telecom.calls.endpoint import Page, all_pages
 from airflow_provider_telecom.calls.errors import TelecomAnswerError, TelecomError, TelecomInputError
 from airflow_provider_telecom.calls.limits import AccountLimits, parse_rate_limit
@@ -301,3 +302,97 @@ def test_all_pages_are_read() -> None:
 )
 def test_what_mentions_a_failure(value: object, mentions: bool) -> None:
     assert mentions_failure(value) is mentions
+
+
+HOSTILE_JSON = (
+    *(
+        "0",
+        "-0",
+        "7",
+        "-1",
+        "1.5",
+        "-0.0",
+        "1e3",
+        "1E-7",
+        "1e400",
+        "1e999",
+        "0.10",
+        "01",
+        "1.",
+        "+1",
+        "-",
+        "NaN",
+        "tru",
+    ),
+    *(
+        "9223372036854775808",
+        "18446744073709551616",
+        "-9223372036854775809",
+        "9" * 400,
+        "9" * 4300,
+        "9" * 4301,
+    ),
+    *(
+        "null",
+        "true",
+        "false",
+        '""',
+        '"a"',
+        '"\\u0041"',
+        '"\\ud83d\\ude00"',
+        '"\\ud800"',
+        '"\\ude00"',
+        '"\\x"',
+        '"\\u00g0"',
+    ),
+    *(
+        '"\t"',
+        '"\x00"',
+        '"\x7f"',
+        '"\u2028"',
+        '"\ufeff"',
+        '":"',
+        '"\\""',
+        '"\\\\"',
+        "[]",
+        "{}",
+        '{"b":1}',
+        '{"b":1,"b":2}',
+    ),
+    *(
+        "[1,]",
+        "[,]",
+        '{"b":1,}',
+        "{1:2}",
+        "'a'",
+        "Infinity",
+        "-Infinity",
+        "[" * 2000 + "]" * 2000,
+        "1 2",
+        "/**/1",
+    ),
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(seed=st.integers(0, 2**32))
+def test_large_json_is_read_as_the_strict_reader_reads_it(seed: int) -> None:
+    dice = random.Random(seed)
+    rate = dice.choice([0, 0.01, 0.1])
+    usual = [one for one in HOSTILE_JSON[:5] if one != "01"] + ['"a"', "null", '{"b":1}']
+    values = [dice.choice(HOSTILE_JSON if dice.random() < rate else usual) for _ in range(60)]
+    keys = [f"k{number}" if dice.random() > rate / 10 else "k0" for number in range(60)]
+    gap = dice.choice(["", " ", "\n\t", "\x0b"] if dice.random() < rate else ["", " "])
+    body = "{" + ",".join(f'"{key}":{gap}{value}' for key, value in zip(keys, values, strict=True)) + "}"
+
+    def read() -> str:
+        try:
+            return repr(read_json(body.encode("utf-8", "surrogatepass")))
+        except TelecomAnswerError as error:
+            return str(error)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(responses, "_FEW_KEYS", 10)
+        at_once = read()
+        patch.setattr(responses, "_FEW_KEYS", 10**9)
+        assert at_once == read()

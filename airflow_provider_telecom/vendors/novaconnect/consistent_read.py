@@ -8,8 +8,9 @@ is read again.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from struct import Struct
 from typing import Generic, TypeVar
 
 from airflow_provider_telecom.calls.endpoint import Call, Page
@@ -79,6 +80,7 @@ def read_pages(first: Call[ListPage[HasIdT]], size: int) -> Call[ListReading[Has
 RowHash = tuple[bytes, bytes]
 """The hash of a row's key and the hash of its content, 64 bits each."""
 _HASH_BYTES, _BUCKETS = 8, 4096
+_PACK = Struct(">q").pack
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,14 +107,10 @@ class PagedReport(Generic[T]):
     """After this many readings in which rows moved, an error is raised."""
 
 
-def row_hash(key: str, content: str) -> RowHash:
-    """Return the hashes of a row."""
-    return _hashed(key), _hashed(content)
-
-
-def _hashed(text: str) -> bytes:
-    """Return Python's own hash of a text, SipHash: it is the same within a process, and quick."""
-    return hash(text).to_bytes(_HASH_BYTES, "big", signed=True)
+def row_hashes(keys: Iterable[str], contents: Iterable[str]) -> list[RowHash]:
+    """Return the hashes of rows: Python's own, SipHash. It is the same within a process, and quick."""
+    hashes = (map(_PACK, map(hash, texts)) for texts in (keys, contents))
+    return list(zip(*hashes, strict=True))
 
 
 def read_consistently(report: PagedReport[T], reading: int = 1) -> Call[ConsistentPage[T]]:

@@ -6,14 +6,17 @@ and the `id` of a row is that of its SIM. Rows may move between pages while the 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Sequence
 from datetime import date
+from decimal import Decimal
 from functools import partial
+from itertools import chain
+from operator import itemgetter
 from typing import Any, NamedTuple, TypedDict, TypeVar, Unpack
 
 from airflow_provider_telecom.calls.checks import one_of
 from airflow_provider_telecom.calls.endpoint import Call, Page, endpoint
-from airflow_provider_telecom.calls.json_columns import each_json
 from airflow_provider_telecom.vendors.novaconnect import arguments
 from airflow_provider_telecom.vendors.novaconnect.consistent_read import (
     ConsistentPage,
@@ -21,7 +24,7 @@ from airflow_provider_telecom.vendors.novaconnect.consistent_read import (
     RowHash,
     read_all,
     read_consistently,
-    row_hash,
+    row_hashes,
 )
 from airflow_provider_telecom.vendors.novaconnect.models import ActionRow, DayRow, ReportRow, SessionRow
 from airflow_provider_telecom.vendors.novaconnect.requests import (
@@ -39,6 +42,7 @@ Record = dict[str, Any]
 Day = date | str | None
 
 REPORT_PAGE_SIZE = 500
+_SIMPLE = {str, int, bool, type(None), Decimal}
 
 
 class _Report(NamedTuple):
@@ -189,14 +193,35 @@ def _query(
 
 
 def _row_hashes(rows: Sequence[ReportRow]) -> list[RowHash]:
-    return [row_hash(repr(row.key), repr(row)) for row in rows]
+    return row_hashes([repr(row.key) for row in rows], [repr(row) for row in rows])
 
 
 def _record_hashes(records: Sequence[Record], key: Sequence[str]) -> list[RowHash]:
     """Return the hashes of records. A record without its key is identified by its whole content."""
-    contents = each_json(records, str, (", ", ": "), sort_keys=True)
-    keys = zip(*([str(record.get(name)) for record in records] for name in key), strict=True)
-    return [
-        row_hash(" ".join(one) if all(map(str.isdecimal, one)) else content, content)
-        for one, content in zip(keys, contents, strict=True)
-    ]
+    contents = _contents(records)
+    keys = [[str(record.get(name)) for record in records] for name in key]
+    ids = [*map(" ".join, zip(*keys, strict=True))]
+    if not all(map(all, keys)) or not "".join(chain.from_iterable(keys)).isdecimal():
+        decimal = [all(map(str.isdecimal, one)) for one in zip(*keys, strict=True)]
+        triples = zip(decimal, ids, contents, strict=True)
+        ids = [one if is_decimal else content for is_decimal, one, content in triples]
+    return row_hashes(ids, contents)
+
+
+def _contents(records: Sequence[Record]) -> list[str]:
+    """Return a text for each record: of two records the same if they are equal, in whatever order."""
+    alike = set(map(tuple, records))
+    if len(alike) == 1 and len(names := sorted(*alike)) > 1:
+        values = [*map(itemgetter(*names), records)]
+        if set(map(type, chain.from_iterable(values))) <= _SIMPLE:
+            before = repr(names)
+            return [before + one for one in map(repr, values)]
+    return [_content(one) for one in records]
+
+
+def _content(record: Record) -> str:
+    names = sorted(record)
+    values = tuple(record[name] for name in names)
+    if set(map(type, values)) <= _SIMPLE:
+        return f"{names!r}{values!r}"
+    return json.dumps(record, sort_keys=True, default=str)
