@@ -14,7 +14,7 @@ import re
 import tempfile
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import islice, repeat
+from itertools import chain, count, islice, repeat
 from operator import itemgetter
 from pathlib import PurePath
 from typing import IO, TYPE_CHECKING, Any
@@ -416,8 +416,39 @@ def _from_file(
 def csv_rows(file: IO[str], columns: RecipientColumns) -> Iterator[Line]:
     """Yield the line numbers and cells of a CSV file."""
     delimiter, width, places = csv_header(file.readline(), columns)
-    reader = csv.reader(file, delimiter=delimiter, strict=True)
-    cells_of = _picker(places)
+    cells_of, number = _picker(places), 1
+    while lines := list(islice(file, _BATCH)):
+        if '"' in "".join(lines):  # only cells in quotes can have several lines
+            yield from _each_csv_row(chain(lines, file), number, delimiter, width, cells_of)
+            return
+        rows = _plain_rows(lines, delimiter, width)
+        if rows is None:
+            yield from _each_csv_row(lines, number, delimiter, width, cells_of)
+        else:
+            yield from zip(count(number + 1), map(cells_of, rows))
+        number += len(lines)
+
+
+def _plain_rows(lines: Sequence[str], delimiter: str, width: int) -> Sequence[list[str]] | None:
+    """Return the cells of lines without quotes; None if there may be a problem with any of them."""
+    if width == 1:
+        return None
+    try:
+        rows = list(csv.reader(lines, delimiter=delimiter, strict=True))
+    except csv.Error:
+        return None
+    return rows if set(map(len, rows)) == {width} else None
+
+
+def _each_csv_row(
+    lines: Iterable[str],
+    number: int,
+    delimiter: str,
+    width: int,
+    cells_of: Callable[[Sequence[str]], Sequence[str]],
+) -> Iterator[Line]:
+    """Yield the line numbers and cells of the lines that follow so many."""
+    reader = csv.reader(lines, delimiter=delimiter, strict=True)
     while True:
         try:
             for row in reader:
@@ -425,11 +456,11 @@ def csv_rows(file: IO[str], columns: RecipientColumns) -> Iterator[Line]:
                     if not row:  # blank lines are ignored
                         continue
                     if problem := csv_problem(row, width, delimiter):
-                        yield reader.line_num + 1, ValueError(problem)
+                        yield number + reader.line_num, ValueError(problem)
                         continue
-                yield reader.line_num + 1, cells_of(row)
+                yield number + reader.line_num, cells_of(row)
         except csv.Error as error:
-            yield reader.line_num + 1, ValueError(f"is not CSV: {error}")
+            yield number + reader.line_num, ValueError(f"is not CSV: {error}")
         else:
             return
 

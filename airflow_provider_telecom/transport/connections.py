@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import http.client
 import logging
+import os
 import socket
 import ssl
 import threading
@@ -185,6 +186,25 @@ class Adapter(HTTPAdapter):
         if self._context is not None:
             manager.connection_pool_kw["ssl_context"] = self._context
         return manager
+
+
+class Session(requests.Session):
+    """A session that reads the proxies of the environment once, and not for each request.
+
+    `proxies` are those for the vendor's host. The certificates that the environment names count for each
+    request, as in requests.
+    """
+
+    def __init__(self, proxies: dict[str, str]) -> None:
+        super().__init__()
+        self.proxies = dict(proxies)
+
+    def merge_environment_settings(self, url: Any, proxies: Any, stream: Any, verify: Any, cert: Any) -> Any:
+        """Return the settings of a request."""
+        if self.trust_env and verify is True:
+            names = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+            verify = next((path for name in names if (path := os.environ.get(name))), True)
+        return {"proxies": self.proxies, "stream": stream, "verify": verify, "cert": cert}
 
 
 def ignore_netrc(request: requests.PreparedRequest) -> requests.PreparedRequest:

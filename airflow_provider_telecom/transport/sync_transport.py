@@ -19,6 +19,7 @@ from typing import TypeVar, cast
 import certifi
 import requests
 import urllib3
+from requests.utils import get_environ_proxies
 
 from airflow_provider_telecom.calls.endpoint import (
     Call,
@@ -33,7 +34,13 @@ from airflow_provider_telecom.calls.endpoint import (
 from airflow_provider_telecom.calls.errors import TelecomNotSentError
 from airflow_provider_telecom.calls.privacy import HideTraceback
 from airflow_provider_telecom.calls.request import Idempotency, Outcome, Request
-from airflow_provider_telecom.transport.connections import Adapter, DeadlineTimer, exchange, ignore_netrc
+from airflow_provider_telecom.transport.connections import (
+    Adapter,
+    DeadlineTimer,
+    Session,
+    exchange,
+    ignore_netrc,
+)
 from airflow_provider_telecom.transport.deadline import Deadline
 from airflow_provider_telecom.transport.outcome import TOO_LATE, InvalidBodyError, outcome_of
 from airflow_provider_telecom.transport.wire import (
@@ -60,10 +67,11 @@ class Transport:
         self._context = urllib3.util.create_urllib3_context() if tls else None
         if self._context is not None:
             self._context.load_verify_locations(certifi.where())
+        self._proxies = get_environ_proxies(options.base_url, None) if options.trust_env else {}
         self._session = self._new_session()
 
     def _new_session(self) -> requests.Session:
-        session = requests.Session()
+        session = Session(self._proxies)
         session.trust_env = self._options.trust_env
         session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         session.mount("http://", Adapter(None))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 from pathlib import Path
 from typing import Any
@@ -273,3 +274,28 @@ def test_rows_are_checked_at_once_as_they_are_one_by_one(
             at_once = read()
             patch.setattr(module, "_are_plain", lambda *_: False)
             assert at_once == read()
+
+
+@given(
+    st.lists(
+        st.sampled_from(["1,a", "2,b", "3", "", '4,"x"', '5,"two\nlines"', '6,"a"b', "7,c,d", "8,\r9,e"])
+    ),
+    st.sampled_from(["\n", "\r\n"]),
+)
+def test_lines_without_quotes_are_read_at_once_as_they_are_one_by_one(lines: list[str], end: str) -> None:
+    text = end.join(["msisdn,name", *lines, *["3,z"] * 2])
+    many = module.csv_rows(io.StringIO(text, newline=""), WITH_NAME)
+    file = io.StringIO(text, newline="")
+    file.readline()
+    each = module._each_csv_row(file, 1, ",", 2, module._picker([0, 1]))
+
+    def shown(rows: Any) -> list[tuple[int, Any]]:
+        return [(number, repr(row) if isinstance(row, Exception) else tuple(row)) for number, row in rows]
+
+    assert shown(many) == shown(each)
+
+
+def test_line_numbers_go_on_from_batch_to_batch() -> None:
+    text = "msisdn,name\n" + "1,a\n" * 299 + "1\n" + "1,a\n" * 300 + "\n" + '1,"a"\n' + "1,a\n" * 3
+    numbers = [number for number, _ in module.csv_rows(io.StringIO(text), WITH_NAME)]
+    assert numbers == [*range(2, 602), *range(603, 607)]

@@ -34,7 +34,7 @@ from airflow_provider_telecom.vendors.ketchup_loyalty.responses.errors import (
 )
 
 log = logging.getLogger(__name__)
-_FIELDS_OF_ACCEPTED = itemgetter("reference", "id", "error", "price", "currency")
+_FIELDS_OF_ACCEPTED = [itemgetter(name) for name in ("reference", "id", "error", "price", "currency")]
 
 
 def send_result_reader(reference: str) -> Callable[[Response], SendResult]:
@@ -130,13 +130,13 @@ def _all_accepted(
     They are what `_result_of` and `_in_order` return. None if any of them needs a closer look.
     """
     try:
-        references, ids, errors, prices, currencies = columns = list(
-            zip(*map(_FIELDS_OF_ACCEPTED, items), strict=True)
-        )
-    except (KeyError, ValueError):
+        references, ids, errors, prices, currencies = columns = [
+            list(map(field, items)) for field in _FIELDS_OF_ACCEPTED
+        ]
+    except KeyError:
         return None
     if not (
-        references == tuple(keys)
+        references == list(keys)
         and all(set(map(type, column)) == {str} for column in columns)
         and set(errors) == {"0"}
         and len(set(references)) == len(set(ids)) == len(items)
