@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_telecom.bulk import requests_without_keys
 from airflow_provider_telecom.bulk.requests_without_keys import (
     BatchRequests,
     Block,
@@ -282,6 +283,21 @@ class TestOneByOne:
         assert (set(block.results), block.in_doubt) == ({1, 2}, set())
         frames = [frame.name for frame in caught.traceback]
         assert "request" not in frames, "it has the number of a recipient"
+
+    def test_requests_under_way_are_finished_after_a_timeout(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Airflow raises the task's execution_timeout while it waits for them."""
+        timeouts, wait = iter([TimeoutError("execution_timeout")]), requests_without_keys.wait
+
+        def interrupted(*arguments: Any, **more: Any) -> Any:
+            for timeout in timeouts:
+                raise timeout
+            return wait(*arguments, **more)
+
+        monkeypatch.setattr(requests_without_keys, "wait", interrupted)
+        block = Block(list(range(3)))
+        with pytest.raises(TimeoutError, match="execution_timeout"):
+            self.single(lambda _: ACCEPTED, concurrency=2).send(block, list)
+        assert (set(block.results), block.in_doubt) == ({0, 1}, set())
 
     def test_the_first_error_is_raised(self) -> None:
         def full() -> None:

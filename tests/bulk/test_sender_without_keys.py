@@ -281,6 +281,8 @@ def test_who_was_to_be_handed_over_gets_it_after_a_kill_and_an_error(
         killed.setattr(Block, "settle", lambda *_: (_ for _ in ()).throw(KilledError))
         with pytest.raises(KilledError):
             sender.hand_over()
+    (entry,) = map(json.loads, task.store.texts.values())
+    assert entry["facts"]["ahead"] == 4, "the next try sends this block as it is: a larger one may be refused"
     task.vendor.answers = {NUMBERS[0]: TelecomNotSentError}
     with pytest.raises(TelecomNotSentError):
         task.attempt()
