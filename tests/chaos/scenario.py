@@ -69,8 +69,15 @@ class World:
     def __init__(self, simulator: Simulator, folder: Path, processes: KillingProcess) -> None:
         self.simulator, self.folder, self.processes = simulator, folder, processes
 
-    def check_simulator(self) -> None:
-        """Raise SimulatorError if the simulator has died."""
+    def check_machine(self) -> None:
+        """Raise SimulatorError if the simulator has died, and DiskFullError if the disk is full."""
+        beside = self.folder / "free"
+        try:
+            beside.write_bytes(bytes(1 << 16))
+        except OSError as error:
+            raise DiskFullError(f"{self.folder}: {error}") from None
+        finally:
+            beside.unlink(missing_ok=True)
         try:
             with urlopen(f"{self.simulator.url}/_control/health", timeout=HANG_SECONDS):
                 pass
@@ -175,7 +182,7 @@ def play(
 ) -> Counter[str]:
     """Play rounds until there are `wanted` of what the scenario counts, and return all figures.
 
-    Raises ChaosError, which names the round's seed, and SimulatorError.
+    Raises ChaosError, which names the round's seed, SimulatorError and DiskFullError.
     """
     total: Counter[str] = Counter()
     with _measured(total, world):
@@ -187,14 +194,14 @@ def play(
             except (DiskFullError, HungError):
                 raise
             except Exception as error:
-                world.check_simulator()
+                world.check_machine()
                 if isinstance(error, OSError):
                     raise
                 raise ChaosError(_failure(round_, error)) from error
             total.update({**own, "rounds": 1, "kills": round_.kills + own.get("kills", 0)})
             if total[scenario.counts] >= wanted:
                 break
-        world.check_simulator()
+        world.check_machine()
     return total
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import subprocess
 import sys
@@ -12,7 +13,7 @@ import pytest
 
 from airflow_provider_telecom.simulator.server import Simulator
 from tests.chaos.__main__ import main
-from tests.chaos.processes import KillingProcess
+from tests.chaos.processes import DiskFullError, KillingProcess
 from tests.chaos.scenario import Round, Scenario, Seed, SeedError, SimulatorError, World, play
 from tests.eventually import eventually
 
@@ -90,6 +91,26 @@ def test_a_simulator_that_dies_gives_no_figures(does_fail: bool, tmp_path: Path)
         world = World(simulator, tmp_path, processes)
         with pytest.raises(SimulatorError, match=r"the simulator at http.* has died"):
             play(Scenario("one", dies, "rounds", 1), Seed(1), world, 1)
+
+
+@pytest.mark.parametrize("does_fail", [True, False])
+def test_a_full_disk_gives_no_figures(
+    does_fail: bool, telecom_simulator: Simulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither is it the provider's fault, nor has a task that could write nothing kept a secret."""
+
+    def full(path: Path, content: bytes) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    def plays(round_: Round) -> dict[str, float]:
+        monkeypatch.setattr(Path, "write_bytes", full)
+        round_.expect(not does_fail, "everything is lost")
+        return {"rounds": 1}
+
+    with KillingProcess(tmp_path / "log") as processes:
+        world = World(telecom_simulator, tmp_path, processes)
+        with pytest.raises(DiskFullError, match="No space left on device"):
+            play(Scenario("one", plays, "rounds", 1), Seed(1), world, 1)
 
 
 @pytest.mark.long
