@@ -196,6 +196,380 @@ _REASONS: dict[tuple[str, str, str], str] = {
         'found = json.loads(text or "{}") -> found = json.loads(text or "XX{}XX")',
     ): "a text that is no JSON is an empty record too",
     (
+        "calls/redaction.py",
+        "_without_secrets",
+        "parts = {wanted[place : place + size] for place in range(len(wanted) - size + 1)} -> "
+        "parts = {wanted[place : place + size] for place in range(len(wanted) + size + 1)}",
+    ): "a shorter part is none of the text's",
+    (
+        "calls/redaction.py",
+        "_without_secrets",
+        "parts = {wanted[place : place + size] for place in range(len(wanted) - size + 1)} -> "
+        "parts = {wanted[place : place + size] for place in range(len(wanted) - size + 2)}",
+    ): "a shorter part is none of the text's",
+    (
+        "calls/redaction.py",
+        "_without_secrets",
+        "for place in range(len(text) - size + 1): -> for place in range(len(text) + size + 1):",
+    ): "what begins later is shorter than all parts",
+    (
+        "calls/redaction.py",
+        "_without_secrets",
+        "for place in range(len(text) - size + 1): -> for place in range(len(text) - size + 2):",
+    ): "what begins later is shorter than all parts",
+    (
+        "calls/redaction.py",
+        "_without_secrets",
+        'visible = "".join("\\0" if is_hidden else letter for letter, is_hidden in zip(text, '
+        'hidden, strict=True)) -> visible = "".join("\\0" if is_hidden else letter for letter, '
+        "is_hidden in zip(text, hidden, ))",
+    ): "both are equally long",
+    (
+        "calls/redaction.py",
+        "_without_secrets",
+        'visible = "".join("\\0" if is_hidden else letter for letter, is_hidden in zip(text, '
+        'hidden, strict=True)) -> visible = "".join("\\0" if is_hidden else letter for letter, '
+        "is_hidden in zip(text, hidden, strict=False))",
+    ): "both are equally long",
+    (
+        "calls/redaction.py",
+        "_forms",
+        'yield from (value, quote(value, safe=""), quote(value), quote_plus(value), escape(value)) '
+        '-> yield from (value, quote(value, safe="XXXX"), quote(value), quote_plus(value), '
+        "escape(value))",
+    ): "letters are never encoded",
+    (
+        "calls/redaction.py",
+        "_base64_forms",
+        "for before in range(3): -> for before in range(4):",
+    ): "the fourth offset is the first one again",
+    (
+        "calls/redaction.py",
+        "_base64_forms",
+        "first, end = -(-8 * before // 6), 8 * (before + len(value)) // 6 -> first, end = -(-9 * "
+        "before // 6), 8 * (before + len(value)) // 6",
+    ): "the offsets are 0, 2 and 3 as well",
+    (
+        "calls/redaction.py",
+        "_base64_forms",
+        "first, end = -(-8 * before // 6), 8 * (before + len(value)) // 6 -> first, end = -(-8 * "
+        "before // 7), 8 * (before + len(value)) // 6",
+    ): "the offsets are 0, 2 and 3 as well",
+    (
+        "calls/redaction.py",
+        "",
+        "_MAX_READ, _MAX_TEXT = 4000, 200 -> _MAX_READ, _MAX_TEXT = 4001, 200",
+    ): "the bound may be any number of this size",
+    (
+        "webhooks/address.py",
+        "ReceiverSettings.url",
+        'path = "/".join(quote(part, safe="") for part in parts) -> path = "/".join(quote(part, '
+        'safe="XXXX") for part in parts)',
+    ): "letters are never encoded",
+    (
+        "webhooks/address.py",
+        "_setting",
+        'return str(conf.get("telecom", name, fallback="") or "").strip() -> return '
+        'str(conf.get("telecom", name, ) or "").strip()',
+    ): "the provider describes each of its options, so Airflow finds it",
+    (
+        "webhooks/address.py",
+        "_setting",
+        'return str(conf.get("telecom", name, fallback="") or "").strip() -> return '
+        'str(conf.get("telecom", name, fallback="XXXX") or "").strip()',
+    ): "the provider describes each of its options, so Airflow finds it",
+    (
+        "webhooks/address.py",
+        "_check_base_url",
+        'host = None -> host = ""',
+    ): "both mean that there is none",
+    (
+        "webhooks/address.py",
+        "",
+        "Network = IPv4Network | IPv6Network -> Network = None",
+    ): "it is only a type",
+    (
+        "calls/retry.py",
+        "wait_until_ready",
+        'flow = auth.flow(Request("GET", "/", Idempotency.READ)) # it is never sent -> flow = '
+        'auth.flow(Request(None, "/", Idempotency.READ)) # it is never sent',
+    ): "it is never sent",
+    (
+        "calls/retry.py",
+        "wait_until_ready",
+        'flow = auth.flow(Request("GET", "/", Idempotency.READ)) # it is never sent -> flow = '
+        'auth.flow(Request("GET", None, Idempotency.READ)) # it is never sent',
+    ): "it is never sent",
+    (
+        "calls/retry.py",
+        "wait_until_ready",
+        'flow = auth.flow(Request("GET", "/", Idempotency.READ)) # it is never sent -> flow = '
+        'auth.flow(Request("GET", "/", None)) # it is never sent',
+    ): "it is never sent",
+    (
+        "calls/retry.py",
+        "wait_until_ready",
+        'flow = auth.flow(Request("GET", "/", Idempotency.READ)) # it is never sent -> flow = '
+        'auth.flow(Request("XXGETXX", "/", Idempotency.READ)) # it is never sent',
+    ): "it is never sent",
+    (
+        "calls/retry.py",
+        "wait_until_ready",
+        'flow = auth.flow(Request("GET", "/", Idempotency.READ)) # it is never sent -> flow = '
+        'auth.flow(Request("GET", "XX/XX", Idempotency.READ)) # it is never sent',
+    ): "it is never sent",
+    (
+        "calls/retry.py",
+        "wait_until_ready",
+        'failure: Exception | None = None -> failure: Exception | None = ""',
+    ): "both are false",
+    (
+        "calls/retry.py",
+        "send_with_retry",
+        "in_doubt = False # whether an earlier request may have arrived -> in_doubt = None # "
+        "whether an earlier request may have arrived",
+    ): "both are false",
+    (
+        "calls/retry.py",
+        "_take_turn",
+        'raise AssertionError("count() does not end") -> pass',
+    ): "it is never reached",
+    (
+        "calls/retry.py",
+        "send_with_retry",
+        'raise AssertionError("count() does not end") -> pass',
+    ): "it is never reached",
+    (
+        "calls/retry.py",
+        "_take_turn",
+        "if not should_retry(Idempotency.READ, error, attempt): -> if not should_retry(None, "
+        "error, attempt):",
+    ): "what was not sent may be sent again in each class",
+    (
+        "calls/retry.py",
+        "_read",
+        'place = "".join(format_tb(error.__traceback__)) -> place = '
+        '"XXXX".join(format_tb(error.__traceback__))',
+    ): "it is only in the log",
+    (
+        "calls/retry.py",
+        "_is_within_limits",
+        "return False -> return None",
+    ): "both are false",
+    (
+        "calls/retry.py",
+        "",
+        "log = logging.getLogger(__name__) -> log = logging.getLogger(None)",
+    ): "it only names the logger",
+    (
+        "calls/retry_after.py",
+        "_parse",
+        "except (TypeError, ValueError, ArithmeticError, LookupError): # raised for texts that are "
+        "no date -> except ((ValueError, ArithmeticError, LookupError)): # raised for texts that "
+        "are no date",
+    ): "for other versions of Python's parser: this one raises no such error",
+    (
+        "calls/retry_after.py",
+        "_parse",
+        "except (TypeError, ValueError, ArithmeticError, LookupError): # raised for texts that are "
+        "no date -> except ((TypeError, ValueError, ArithmeticError, )): # raised for texts that "
+        "are no date",
+    ): "for other versions of Python's parser: this one raises no such error",
+    (
+        "calls/retry_after.py",
+        "retry_after",
+        'asked = parse_wait(headers.get("retry-after", ""), wall_clock) -> asked = '
+        'parse_wait(headers.get("retry-after", "XXXX"), wall_clock)',
+    ): "neither is a number or a date",
+    (
+        "calls/retry_after.py",
+        "retry_after",
+        'return parse_wait(headers.get("x-rate-limit-reset", ""), wall_clock) if asked is None '
+        'else asked -> return parse_wait(headers.get("x-rate-limit-reset", "XXXX"), wall_clock) if '
+        "asked is None else asked",
+    ): "neither is a number or a date",
+    (
+        "calls/retry_after.py",
+        "is_quota_exhausted",
+        'remaining = headers.get("x-rate-limit-remaining", "").strip() -> remaining = '
+        'headers.get("x-rate-limit-remaining", "XXXX").strip()',
+    ): "neither is a number or a date",
+    (
+        "calls/errors.py",
+        "TelecomError",
+        'host: str | None = None -> host: str | None = ""',
+    ): "both mean that there is none",
+    (
+        "calls/errors.py",
+        "TelecomError",
+        'known_outcome: ClassVar[str] = "" -> known_outcome: ClassVar[str] = None',
+    ): "both mean that there is none",
+    (
+        "calls/errors.py",
+        "StoredError",
+        "class StoredError(ErrorFields, total=False): -> class StoredError(ErrorFields, total=True):",
+    ): "it is only a type",
+    (
+        "transport/outcome.py",
+        "",
+        "_MAX_NESTED_ERRORS = 20 -> _MAX_NESTED_ERRORS = 21",
+    ): "the bound may be any number of this size",
+    (
+        "notifications/deduplication.py",
+        "Deduplicator._locked",
+        "lock.__exit__(None, None, None) -> pass",
+    ): "a lock that nobody refers to is released",
+    (
+        "notifications/deduplication.py",
+        "Deduplicator._stored",
+        "if text is None and _is_supervised() and self._name in "
+        "list(Variable.keys(prefix=self._name)): -> if text is None and _is_supervised() and "
+        "self._name in list(Variable.keys()):",
+    ): "the name is among all names as well",
+    (
+        "notifications/deduplication.py",
+        "Deduplicator._save",
+        "return False -> return None",
+    ): "both are false",
+    (
+        "notifications/deduplication.py",
+        "Deduplicator._save",
+        '_memory.save(self._name, "") -> _memory.save(self._name, None)',
+    ): "each is read as an empty record",
+    (
+        "notifications/deduplication.py",
+        "Deduplicator._save",
+        '_memory.save(self._name, "") -> _memory.save(self._name, "XXXX")',
+    ): "each is read as an empty record",
+    (
+        "notifications/deduplication.py",
+        "",
+        "log = logging.getLogger(__name__) -> log = logging.getLogger(None)",
+    ): "it only names the logger",
+    (
+        "notifications/deduplication.py",
+        "Claim",
+        'reason: str = "" -> reason: str = None',
+    ): "a granted claim has no reason",
+    (
+        "notifications/deduplication.py",
+        "Claim",
+        'reason: str = "" -> reason: str = "XXXX"',
+    ): "a granted claim has no reason",
+    (
+        "bulk/budget.py",
+        "",
+        "Amount = Decimal | str | int -> Amount = None",
+    ): "it is only a type",
+    (
+        "bulk/budget.py",
+        "shown",
+        'return text.rstrip("0").rstrip(".") if "." in text else text -> return '
+        'text.rstrip("XX0XX").rstrip(".") if "." in text else text',
+    ): "an amount has no letters",
+    (
+        "bulk/budget.py",
+        "shown",
+        'return text.rstrip("0").rstrip(".") if "." in text else text -> return '
+        'text.rstrip("0").rstrip("XX.XX") if "." in text else text',
+    ): "an amount has no letters",
+    (
+        "bulk/budget_store.py",
+        "Reservation.reserve",
+        "asked = _Record(token_hex(6), int(self._clock()), str(extra), self._purpose) -> asked = "
+        "_Record(token_hex(None), int(self._clock()), str(extra), self._purpose)",
+    ): "an id may have any length",
+    (
+        "bulk/budget_store.py",
+        "Reservation.reserve",
+        "asked = _Record(token_hex(6), int(self._clock()), str(extra), self._purpose) -> asked = "
+        "_Record(token_hex(7), int(self._clock()), str(extra), self._purpose)",
+    ): "an id may have any length",
+    (
+        "bulk/budget_store.py",
+        "Reservation.settle",
+        'mine = [_Record(token_hex(6), int(self._clock()), "0", self._purpose)] -> mine = '
+        '[_Record(token_hex(None), int(self._clock()), "0", self._purpose)]',
+    ): "an id may have any length",
+    (
+        "bulk/budget_store.py",
+        "Reservation.settle",
+        'mine = [_Record(token_hex(6), int(self._clock()), "0", self._purpose)] -> mine = '
+        '[_Record(token_hex(7), int(self._clock()), "0", self._purpose)]',
+    ): "an id may have any length",
+    (
+        "bulk/budget_store.py",
+        "Reservation.settle",
+        'mine = [_Record(token_hex(6), int(self._clock()), "0", self._purpose)] -> mine = '
+        "[_Record(token_hex(6), int(self._clock()), None, self._purpose)]",
+    ): "the amount is replaced below",
+    (
+        "bulk/budget_store.py",
+        "Reservation.settle",
+        'mine = [_Record(token_hex(6), int(self._clock()), "0", self._purpose)] -> mine = '
+        '[_Record(token_hex(6), int(self._clock()), "XX0XX", self._purpose)]',
+    ): "the amount is replaced below",
+    (
+        "bulk/budget_store.py",
+        "Reservation.forget_old",
+        "old = datetime.fromtimestamp(self._clock(), UTC).date() - timedelta(days=KEPT_DAYS + 31) "
+        "-> old = datetime.fromtimestamp(self._clock(), None).date() - timedelta(days=KEPT_DAYS + "
+        "31)",
+    ): "old entries may be deleted a day earlier or later",
+    (
+        "bulk/budget_store.py",
+        "Reservation._write",
+        "Variable.set(claim.key, self._value, description=_DESCRIPTION) -> Variable.set(claim.key, "
+        "self._value, )",
+    ): "the description is for people",
+    (
+        "bulk/budget_store.py",
+        "",
+        "_MAX_ROUNDS = 8 -> _MAX_ROUNDS = 9",
+    ): "the bound may be any number of this size",
+    (
+        "bulk/budget_store.py",
+        "",
+        "_PAUSE = 0.2 -> _PAUSE = 1.2",
+    ): "the bound may be any number of this size",
+    (
+        "bulk/budget_store.py",
+        "_Record",
+        "is_confirmed: bool = False -> is_confirmed: bool = None",
+    ): "both are false",
+    (
+        "bulk/budget_store.py",
+        "",
+        "log = logging.getLogger(__name__) -> log = logging.getLogger(None)",
+    ): "it only names the logger",
+    (
+        "vendors/kyivstar_open_telecom/responses.py",
+        "content",
+        'if (units := _units(response.headers.get(RESERVED_UNITS_HEADER, ""))) is not None: -> if '
+        '(units := _units(response.headers.get(RESERVED_UNITS_HEADER, "XXXX"))) is not None:',
+    ): "neither is a number",
+    (
+        "vendors/kyivstar_open_telecom/responses.py",
+        "_units",
+        "return float(found[0]) if found[2] else int(found[0]) -> return float(found[0]) if "
+        "found[2] else int(found[1])",
+    ): "without a fraction both are the whole text",
+    (
+        "vendors/kyivstar_open_telecom/responses.py",
+        "",
+        "_STATUSES_OF_1040 = (200, 400, 404, 422) -> _STATUSES_OF_1040 = ((200, 400, 422))",
+    ): "a 404 with a code is the same error",
+    (
+        "vendors/kyivstar_open_telecom/responses.py",
+        "",
+        "_STATUSES_OF_1040 = (200, 400, 404, 422) -> _STATUSES_OF_1040 = (200, 400, 405, 422)",
+    ): "a 404 with a code is the same error",
+    (
+        "vendors/novaconnect/responses.py",
+        "Envelope",
+        "body: bytes = field(repr=False) -> body: bytes = None",
+    ): "it is always given",
+    (
         "journal/checkpoint.py",
         "",
         "_HASHED_AT_ONCE = 1_000 -> _HASHED_AT_ONCE = 1001",

@@ -400,6 +400,7 @@ def test_what_is_stored_is_found_by_the_next_version(variables: Variables) -> No
     (stored,) = entry.facts["records"]
     assert (stored["purpose"], stored["amount"], stored["at"]) == ("034dcbd253e0ddf4", "3", NOON)
     assert entry.facts["doubt"] == {"034dcbd253e0ddf4": "0"}
+    assert entry.body == "m"
     terms = {"currency": "EUR", "timezone": "UTC", "per_task": "10", "per_day": None}
     assert terms.items() <= entry.facts.items()
     task.begin().settle(Decimal(2))
@@ -499,11 +500,19 @@ def test_after_a_send_the_budget_is_settled_and_old_days_are_deleted(
     task.now -= 125 * 86_400
     spend(task, "1").settle(Decimal(1))
     task.now = NOON
-    found = spend(Task("b", task.budget), "5")
+    other = Task("b", task.budget)
+    found = spend(other, "5")
     settle_and_log(found, Decimal(3), doubt=Decimal(1))
     assert claimed(variables) == 3
     assert not found.is_open
     assert "spent by all tasks" in caplog.text
+    assert spend(other, "1", spent="2").held == 3, "the message in doubt is sent again"
+
+
+def test_what_is_not_in_doubt_stays_spent(variables: Variables) -> None:
+    task = Task("a", Budget("m", "EUR", per_day="10"))
+    settle_and_log(spend(task, "4"), Decimal(4))
+    assert spend(task, "1", spent="3").held == 5
 
 
 @pytest.mark.parametrize("cap", ["10", "7"])
@@ -565,6 +574,14 @@ def test_a_month_is_deleted_when_all_of_its_days_are_older_than_90_days(variable
     now.begin().forget_old()
     ages = {round((october - claim.at) / 86_400) for claim in valid_claims(variables.values)}
     assert ages == {90, 122}, "30 June was deleted a month ago, if a task has run then"
+
+
+def test_few_old_entries_are_deleted_at_once(variables: Variables) -> None:
+    """The task has sent its messages, and waits for each call of Airflow's API."""
+    variables.values = {f"telecom_budget.m.EUR.2026-07-01.{number}": "" for number in range(60)}
+    for left in (10, 0):
+        Task("a", Budget("m", "EUR", per_day="10")).begin().forget_old()
+        assert len(variables.values) == left
 
 
 def test_keys_say_no_more_than_they_must(variables: Variables) -> None:
