@@ -154,6 +154,60 @@ _REASONS: dict[tuple[str, str, str], str] = {
         "_AT_ONCE = 500 -> _AT_ONCE = 501",
     ): "the keys do not depend on how many are calculated at once",
     (
+        "bulk/fallback.py",
+        "",
+        "_BATCH = 100_000 -> _BATCH = 100001",
+    ): "the result does not depend on how many recipients are read at once",
+    (
+        "bulk/ladder_report.py",
+        "",
+        "_BATCH = 100_000 -> _BATCH = 100001",
+    ): "the result does not depend on how many recipients are read at once",
+    (
+        "bulk/ladder_report.py",
+        "_read_audiences",
+        "has_variants = False -> has_variants = None",
+    ): "it is only asked whether it is true",
+    (
+        "operators/kyivstar_open_telecom/rules.py",
+        "State",
+        "SAFE = 2 -> SAFE = 3",
+    ): "states are compared and stored by name; only their order matters",
+    (
+        "operators/kyivstar_open_telecom/rules.py",
+        "",
+        "_MAX_REMEMBERED = 10_000 -> _MAX_REMEMBERED = 10001",
+    ): "the answer does not depend on how many others are remembered",
+    (
+        "operators/kyivstar_open_telecom/rules.py",
+        "Weights.combine",
+        "for (_, weight), state in zip(self.weights, states, strict=True): -> "
+        "for (_, weight), state in zip(self.weights, states, strict=False):",
+    ): "there are as many states as weights: both come from the parts of the rule",
+    (
+        "operators/kyivstar_open_telecom/rules.py",
+        "Weights.combine",
+        "for (_, weight), state in zip(self.weights, states, strict=True): -> "
+        "for (_, weight), state in zip(self.weights, states, ):",
+    ): "there are as many states as weights: both come from the parts of the rule",
+    (
+        "operators/kyivstar_open_telecom/evidence.py",
+        "Evidence.is_younger_than",
+        "return abs(datetime.now(UTC) - self.asked_at) < age -> "
+        "return abs(datetime.now(UTC) - self.asked_at) <= age",
+    ): "an answer that has exactly the age, to the microsecond, may be asked again or not",
+    (
+        "operators/kyivstar_open_telecom/evidence.py",
+        "EvidenceJournal.__init__",
+        "hook.repeats_lost_checks = False # a repetition is written to the journal first -> "
+        "hook.repeats_lost_checks = None # a repetition is written to the journal first",
+    ): "it is only asked whether it is true",
+    (
+        "vendors/novaconnect/fleet.py",
+        "diff",
+        "is_held_back = False -> is_held_back = None",
+    ): "it is only asked whether it is true",
+    (
         "auth/client_credentials.py",
         "ClientCredentials.__init__",
         'self._token: Secret | None = None -> self._token: Secret | None = ""',

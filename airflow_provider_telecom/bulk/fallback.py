@@ -363,9 +363,8 @@ def _numbers(file: Path) -> Iterator[Any]:
 def insert_batch(database: DuckDBPyConnection, table: str, batch: Any) -> None:
     """Insert the rows of an Arrow table that has the columns of a table of DuckDB, and perhaps others."""
     names = ", ".join(row[0] for row in database.execute(f"DESCRIBE {table}").fetchall())
-    database.register("batch", batch)
-    database.execute(f"INSERT INTO {table} SELECT {names} FROM batch")
-    database.unregister("batch")
+    database.register("telecom_batch", batch)
+    database.execute(f"INSERT INTO {table} SELECT {names} FROM telecom_batch")
 
 
 def _write(database: DuckDBPyConnection, source: Path, target: Path, found: Selection) -> None:

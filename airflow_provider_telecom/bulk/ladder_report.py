@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from airflow.sdk import ObjectStoragePath
     from duckdb import DuckDBPyConnection
 
-SUFFIXES = (PARQUET, ".jsonl", ".csv")
 _PRICE = "DECIMAL(38, 9)"
 _BATCH = 100_000
 _ROWS, _MEMBERS, _STEPS = "telecom_report_rows", "telecom_report_members", "telecom_report_steps"

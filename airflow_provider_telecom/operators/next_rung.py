@@ -16,7 +16,7 @@ from airflow_provider_telecom.tasks.base import LocalOperator
 from airflow_provider_telecom.tasks.literals import is_literal
 
 if TYPE_CHECKING:
-    from airflow.sdk import Context
+    from airflow.sdk import Context, ObjectStoragePath
 
     from airflow_provider_telecom.bulk.audience_folder import AudienceInfo
     from airflow_provider_telecom.bulk.fallback import Fallback, Selection
@@ -106,20 +106,22 @@ class SelectFallbackOperator(LocalOperator):
         """Select the recipients, or return the selection from which a task has begun to send."""
         from airflow.sdk.exceptions import AirflowSkipException
 
+        from airflow_provider_telecom.tasks.storage import open_folder
+
         with HideTraceback():
-            info = self._select(context)
+            folder = open_folder(self.output_path, field="output")
+            info = self._select(context, folder)
         if info is None:
             raise AirflowSkipException("nobody moves on, so there is nothing to send")
-        return self._summary(info)
+        return self._summary(info, folder)
 
-    def _select(self, context: Context) -> AudienceInfo | None:
+    def _select(self, context: Context, folder: ObjectStoragePath) -> AudienceInfo | None:
         from airflow_provider_telecom.bulk.fallback import select, started_audience
         from airflow_provider_telecom.bulk.outcomes import run_text
-        from airflow_provider_telecom.tasks.storage import open_folder
 
         ti = context["ti"]
         run = run_text(ti.dag_id, ti.run_id, ti.task_id, ti.map_index)
-        rule, folder = self._rule(run), open_folder(self.output_path, field="output")
+        rule = self._rule(run)
         if (kept := started_audience(folder, run)) is not None:
             log.info("a task has begun to send to %s recipients: the selection is kept", kept.recipients)
             return kept
@@ -171,11 +173,9 @@ class SelectFallbackOperator(LocalOperator):
         if found.outside:
             log.warning("%s numbers of the outcomes are not in the audience", f"{found.outside:,}")
 
-    def _summary(self, info: AudienceInfo) -> AudienceSummary:
+    def _summary(self, info: AudienceInfo, folder: ObjectStoragePath) -> AudienceSummary:
         from airflow_provider_telecom.bulk.fallback import audience_path
-        from airflow_provider_telecom.tasks.storage import open_folder
 
-        folder = open_folder(self.output_path, field="output")
         return {
             "path": str(audience_path(folder, info)),
             "sha256": info.sha256,

@@ -148,6 +148,12 @@ def test_another_audience_than_the_one_that_was_sent_to_is_refused(tmp_path: Pat
     assert report([without_hash], None, "100MB").delivered == 1
 
 
+def test_a_rung_without_outcomes(tmp_path: Path) -> None:
+    found = report([rung(tmp_path, "viber", [A], []), rung(tmp_path, "sms", [A], [])], None, "100MB")
+    assert [(one.states, one.prices, one.no_outcome) for one in found.rungs] == [({}, {}, 1)] * 2
+    assert (found.prices, found.may_be_paid, found.unpriced) == ({}, 0, 0)
+
+
 def test_a_rung_may_have_several_files_of_outcomes(tmp_path: Path) -> None:
     """Another connection has taken over: whom the first one has handed over was not refused."""
     step = rung(tmp_path, "sms", [A, B], [outcome(number, "refused", code="not_sent") for number in (A, B)])

@@ -192,6 +192,24 @@ def test_all_paths_may_be_templates(tmp_path: Path) -> None:
         Run().execute(operator, params=given)
 
 
+def test_each_place_of_a_mapped_task_needs_a_folder_of_its_own(tmp_path: Path) -> None:
+    people, run = audience(tmp_path, [A, B]), Run()
+    found = run.execute(selecting(tmp_path, people, [outcome(A, "expired")]), map_index=0)
+    (tmp_path / "fallback" / "started.json").write_text(json.dumps({"sha256": found["sha256"]}))
+    with pytest.raises(TelecomInputError, match=r"those whom another task, dag/manual__1/select/0, has sel"):
+        run.execute(selecting(tmp_path, people, [outcome(A, "expired")]), map_index=1)
+    assert run.execute(selecting(tmp_path, people, [outcome(B, "expired")]), map_index=0) == found
+
+
+def test_a_relative_output_is_named_in_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    rows = [outcome(A, "expired")]
+    found = Run().execute(selecting(tmp_path, audience(tmp_path, [A, B]), rows, output="new"))
+    assert found["path"].startswith(f"{tmp_path}/new/")
+    with pytest.raises(TelecomInputError, match=r"^output: cannot be written to"):
+        Run().execute(selecting(tmp_path, audience(tmp_path, [A, B]), rows, output="/proc/new"))
+
+
 def test_a_send_that_begins_while_another_try_selects_counts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
