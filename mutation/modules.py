@@ -203,6 +203,18 @@ _REASONS: dict[tuple[str, str, str], str] = {
         "hook.repeats_lost_checks = None # a repetition is written to the journal first",
     ): "it is only asked whether it is true",
     (
+        "operators/kyivstar_open_telecom/fraud_gate.py",
+        "KyivstarFraudGateOperator._decide",
+        "for check, value in zip(checks[label].columns.values(), given, strict=True): -> "
+        "for check, value in zip(checks[label].columns.values(), given, strict=False):",
+    ): "there are as many values as columns: both come from the check",
+    (
+        "operators/kyivstar_open_telecom/fraud_gate.py",
+        "KyivstarFraudGateOperator._decide",
+        "for check, value in zip(checks[label].columns.values(), given, strict=True): -> "
+        "for check, value in zip(checks[label].columns.values(), given, ):",
+    ): "there are as many values as columns: both come from the check",
+    (
         "vendors/novaconnect/fleet.py",
         "diff",
         "is_held_back = False -> is_held_back = None",
