@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, ClassVar, Required, Unpack
 
 from airflow_provider_telecom.bulk.text_template import check_text
 from airflow_provider_telecom.calls.checks import in_range, non_blank
-from airflow_provider_telecom.operators.ketchup_loyalty.bulk_messages import SmsKind
 from airflow_provider_telecom.operators.ketchup_loyalty.bulk_operator import (
     BulkArguments,
     KetchUpBulkOperator,
@@ -23,6 +22,7 @@ from airflow_provider_telecom.vendors.ketchup_loyalty import arguments
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
+    from airflow_provider_telecom.operators.ketchup_loyalty.bulk_messages import SmsKind
     from airflow_provider_telecom.vendors.ketchup_loyalty.arguments import SmsTerms
 
 
@@ -104,6 +104,8 @@ class KetchUpSendBulkSmsOperator(KetchUpBulkOperator, CampaignOperator):
         return summary if counts is None else self._complete(counts, summary)
 
     def _kind(self, context: Context) -> SmsKind:
+        from airflow_provider_telecom.operators.ketchup_loyalty.bulk_messages import SmsKind
+
         text, given = self._text(), self.originator or None
         originator = given
         if given is not None or self.originator_column is None:

@@ -15,10 +15,6 @@ from airflow_provider_telecom.bulk.garbage import old_objects_frozen
 from airflow_provider_telecom.calls.checks import in_range, non_blank
 from airflow_provider_telecom.calls.errors import TelecomInputError
 from airflow_provider_telecom.journal.journal import OnUnknown
-from airflow_provider_telecom.operators.ketchup_loyalty.bulk_messages import (
-    MessageKind,
-    RowColumns,
-)
 from airflow_provider_telecom.operators.ketchup_loyalty.bulk_waiting import FinalStatesOperator
 from airflow_provider_telecom.operators.ketchup_loyalty.operator import KetchUpOperator
 from airflow_provider_telecom.operators.ketchup_loyalty.results import (
@@ -53,6 +49,7 @@ if TYPE_CHECKING:
     from airflow_provider_telecom.bulk.outcomes import Origin
     from airflow_provider_telecom.bulk.preview import CampaignText
     from airflow_provider_telecom.journal.journal import Journal
+    from airflow_provider_telecom.operators.ketchup_loyalty.bulk_messages import MessageKind, RowColumns
     from airflow_provider_telecom.operators.ketchup_loyalty.bulk_progress import BulkProgress
     from airflow_provider_telecom.operators.ketchup_loyalty.bulk_sender import BulkSender
 
@@ -128,6 +125,8 @@ class KetchUpBulkOperator(
         self.reference_column, self.result_columns = reference_column, result_columns
 
     def _columns(self, text: Sequence[str] = (), sender: str | None = None) -> RowColumns:
+        from airflow_provider_telecom.operators.ketchup_loyalty.bulk_messages import RowColumns
+
         return RowColumns(
             text,
             sender,

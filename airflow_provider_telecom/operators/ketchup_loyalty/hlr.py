@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, ClassVar, Unpack
 from airflow_provider_telecom.bulk.chunks import in_chunks
 from airflow_provider_telecom.calls.errors import TelecomError, TelecomInputError
 from airflow_provider_telecom.journal.journal import Facts
-from airflow_provider_telecom.operators.ketchup_loyalty.bulk_messages import HlrKind
 from airflow_provider_telecom.operators.ketchup_loyalty.bulk_operator import (
     BulkArguments,
     KetchUpBulkOperator,
@@ -115,6 +114,8 @@ class KetchUpHlrLookupOperator(KetchUpBulkOperator):
         """Look up each number once."""
         if self.msisdns is not None:
             return self._look_up_all(context)
+        from airflow_provider_telecom.operators.ketchup_loyalty.bulk_messages import HlrKind
+
         check = _StateCheck(self.unknown_is_final)
         kind = HlrKind(
             self.hook,

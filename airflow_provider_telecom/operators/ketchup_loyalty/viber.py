@@ -20,7 +20,6 @@ from airflow_provider_telecom.journal.journal import (
     State,
     check_on_unknown,
 )
-from airflow_provider_telecom.operators.ketchup_loyalty.bulk_messages import ViberKind, key_extras
 from airflow_provider_telecom.operators.ketchup_loyalty.bulk_operator import (
     BulkArguments,
     KetchUpBulkOperator,
@@ -202,6 +201,8 @@ class KetchUpSendViberOperator(KetchUpBulkOperator, CampaignOperator):
             self._check_many()
             self._check_other_form(journal, "sent")
             return self._send_to_many(context, message)
+        from airflow_provider_telecom.operators.ketchup_loyalty.bulk_messages import key_extras
+
         self._check_other_form(journal, "bulk")
         self._check_other_form(journal, "bulk_groups")
         message["text"] = non_blank("text", message["text"])
@@ -265,6 +266,8 @@ class KetchUpSendViberOperator(KetchUpBulkOperator, CampaignOperator):
         return super()._read_recipients(*args, **kwargs)
 
     def _send_to_many(self, context: Context, message: Mapping[str, Any]) -> dict[str, Any]:
+        from airflow_provider_telecom.operators.ketchup_loyalty.bulk_messages import ViberKind
+
         text: Text = self._text()
         content = {name: message[name] for name in ("promotional", *_EXTRAS, "schedule_at")}
         kind = ViberKind(

@@ -9,7 +9,6 @@ if TYPE_CHECKING:
         NovaConnectGetCompanyOperator,
         NovaConnectListBillsOperator,
     )
-    from airflow_provider_telecom.operators.novaconnect.base import NovaConnectOperator
     from airflow_provider_telecom.operators.novaconnect.effects import (
         NovaConnectDisconnectSimsOperator,
         NovaConnectPingSimsOperator,
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
         NovaConnectRenameGroupOperator,
     )
     from airflow_provider_telecom.operators.novaconnect.list_sims import NovaConnectListSimsOperator
+    from airflow_provider_telecom.operators.novaconnect.operator import NovaConnectOperator
     from airflow_provider_telecom.operators.novaconnect.report_totals import NovaConnectReportTotalsOperator
     from airflow_provider_telecom.operators.novaconnect.set_state import (
         NovaConnectBlockSimsOperator,
@@ -45,7 +45,7 @@ else:
         __name__,
         {
             "account": ["NovaConnectGetCompanyOperator", "NovaConnectListBillsOperator"],
-            "base": ["NovaConnectOperator"],
+            "operator": ["NovaConnectOperator"],
             "effects": [
                 "NovaConnectDisconnectSimsOperator",
                 "NovaConnectPingSimsOperator",

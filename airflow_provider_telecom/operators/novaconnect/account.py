@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 from airflow_provider_telecom.calls.checks import in_range
 from airflow_provider_telecom.calls.errors import TelecomInputError
-from airflow_provider_telecom.operators.novaconnect.base import NovaConnectOperator
+from airflow_provider_telecom.operators.novaconnect.operator import NovaConnectOperator
 from airflow_provider_telecom.tasks.arguments import OperatorArguments
 from airflow_provider_telecom.vendors.novaconnect.arguments import boolean
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from airflow_provider_telecom.calls.checks import in_range, one_of
 from airflow_provider_telecom.calls.errors import TelecomError, TelecomInputError, TelecomUnknownError
 from airflow_provider_telecom.journal.journal import Facts
+from airflow_provider_telecom.operators.novaconnect.operator import CHUNK_SIZE, MAX_SIMS, NovaConnectOperator
 from airflow_provider_telecom.operators.novaconnect.plan import (
     Chunk,
     Plan,
@@ -21,10 +22,10 @@ from airflow_provider_telecom.operators.novaconnect.plan import (
     select_sims,
 )
 from airflow_provider_telecom.tasks.arguments import DeferrableArguments
-from airflow_provider_telecom.tasks.base import TelecomOperator, with_inbox
+from airflow_provider_telecom.tasks.base import with_inbox
 from airflow_provider_telecom.tasks.deferrable import DeferrableOperator
 from airflow_provider_telecom.tasks.literals import is_literal
-from airflow_provider_telecom.vendors.novaconnect import VENDOR, arguments
+from airflow_provider_telecom.vendors.novaconnect import arguments
 from airflow_provider_telecom.vendors.novaconnect.arguments import as_list
 from airflow_provider_telecom.vendors.novaconnect.operations import OBSERVABLE, Operation
 from airflow_provider_telecom.webhooks.address import WebhookAddress, read_receiver_settings
@@ -32,23 +33,12 @@ from airflow_provider_telecom.webhooks.address import WebhookAddress, read_recei
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from airflow_provider_telecom.hooks.novaconnect import NovaConnectHook
     from airflow_provider_telecom.triggers.polling import PollEvent
 
 _STATUS = "airflow_provider_telecom.vendors.novaconnect.status.sim_operation"
 _SUBSCRIPTION = "airflow_provider_telecom.vendors.novaconnect.webhooks.subscription"
-MAX_SIMS = 10_000_000
-CHUNK_SIZE = 10_000
-"""The document has no limit. The post about a request names all its SIMs, and the receiver takes so many."""
 Webhook = tuple[str | None, str | None]
 """The address to which the vendor posts the end of a request, and the key of that address."""
-
-
-class NovaConnectOperator(TelecomOperator):
-    """A task about a `novaconnect` connection."""
-
-    vendor = VENDOR
-    hook: NovaConnectHook
 
 
 class ChangeArguments(DeferrableArguments, total=False):
@@ -104,7 +94,7 @@ class NovaConnectSimsOperator(NovaConnectOperator, DeferrableOperator):
     has_webhook: ClassVar[bool] = True
     """Whether the vendor posts the end of it."""
     template_fields: Sequence[str] = (
-        *TelecomOperator.template_fields,
+        *NovaConnectOperator.template_fields,
         "sim_ids",
         "select",
         "callback_url",

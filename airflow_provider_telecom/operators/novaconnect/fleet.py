@@ -15,7 +15,7 @@ from airflow_provider_telecom.calls.errors import TelecomError, TelecomInputErro
 from airflow_provider_telecom.calls.privacy import HideTraceback
 from airflow_provider_telecom.journal.idempotency_keys import fingerprint
 from airflow_provider_telecom.journal.journal import IN_DOUBT, Entry, Journal, State
-from airflow_provider_telecom.operators.novaconnect.base import CHUNK_SIZE, MAX_SIMS, NovaConnectOperator
+from airflow_provider_telecom.operators.novaconnect.operator import CHUNK_SIZE, MAX_SIMS, NovaConnectOperator
 from airflow_provider_telecom.tasks.arguments import JournaledArguments, PollArguments
 from airflow_provider_telecom.tasks.deferrable import DeferrableOperator
 from airflow_provider_telecom.tasks.effects import JournaledOperator

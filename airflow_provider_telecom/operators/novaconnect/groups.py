@@ -11,8 +11,8 @@ from airflow_provider_telecom.calls.checks import in_range, non_blank
 from airflow_provider_telecom.calls.errors import TelecomError, TelecomInputError
 from airflow_provider_telecom.journal.journal import IN_DOUBT, Entry, State, state_after
 from airflow_provider_telecom.operators.novaconnect.account import MAX_ROWS, refuse_more
-from airflow_provider_telecom.operators.novaconnect.base import NovaConnectOperator
 from airflow_provider_telecom.operators.novaconnect.changes import NovaConnectChangeOperator, check_choice
+from airflow_provider_telecom.operators.novaconnect.operator import NovaConnectOperator
 from airflow_provider_telecom.tasks.arguments import JournaledArguments, OperatorArguments
 from airflow_provider_telecom.tasks.base import TelecomOperator
 from airflow_provider_telecom.tasks.effects import JournaledOperator

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NotRequired, TypedDict, Unpack
 
 from airflow_provider_telecom.calls.checks import in_range, one_of
 from airflow_provider_telecom.calls.errors import TelecomInputError
-from airflow_provider_telecom.operators.novaconnect.base import MAX_SIMS, NovaConnectOperator
+from airflow_provider_telecom.operators.novaconnect.operator import MAX_SIMS, NovaConnectOperator
 from airflow_provider_telecom.operators.novaconnect.plan import check_select, select_sims
 from airflow_provider_telecom.tasks.arguments import OperatorArguments
 from airflow_provider_telecom.tasks.base import TelecomOperator

@@ -6,7 +6,7 @@ import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import zip_longest
-from typing import TYPE_CHECKING, Any, NotRequired, TypedDict
+from typing import TYPE_CHECKING, Any, NamedTuple, NotRequired, TypedDict
 
 from airflow_provider_telecom.calls.checks import non_blank, one_of
 from airflow_provider_telecom.calls.errors import TelecomInputError
@@ -199,8 +199,7 @@ def entry_of_chunk(kind: str, number: int) -> str:
     return f"{kind}.{number}" if number else kind
 
 
-@dataclass(frozen=True)
-class Chunk:
+class Chunk(NamedTuple):
     """A chunk that is settled: the SIMs that were sent, and the result that the journal has."""
 
     sim_ids: Sequence[int]
@@ -224,8 +223,7 @@ class Chunk:
         return shown | ChunkResult(queue_id=self.facts["queue_id"], callback_key=self.facts["callback_key"])
 
 
-@dataclass(frozen=True)
-class SentChunk:
+class SentChunk(NamedTuple):
     """What an earlier try has sent as one chunk, or may have sent; `more` chunks follow. Empty if none."""
 
     before: Mapping[str, str]

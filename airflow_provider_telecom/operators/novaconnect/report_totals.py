@@ -13,7 +13,7 @@ from airflow_provider_telecom.calls.checks import in_range, one_of
 from airflow_provider_telecom.calls.errors import TelecomAnswerError, TelecomInputError
 from airflow_provider_telecom.calls.intervals import check_day
 from airflow_provider_telecom.operators.novaconnect.account import refuse_more
-from airflow_provider_telecom.operators.novaconnect.base import NovaConnectOperator
+from airflow_provider_telecom.operators.novaconnect.operator import NovaConnectOperator
 from airflow_provider_telecom.tasks.arguments import OperatorArguments
 from airflow_provider_telecom.tasks.base import TelecomOperator
 from airflow_provider_telecom.tasks.literals import check_if_literal

@@ -11,8 +11,8 @@ from airflow_provider_telecom.calls.errors import TelecomAnswerError, TelecomInp
 from airflow_provider_telecom.calls.privacy import Secret
 from airflow_provider_telecom.journal.journal import IN_DOUBT, Entry, Facts, State
 from airflow_provider_telecom.operators.novaconnect.account import MAX_ROWS, refuse_more
-from airflow_provider_telecom.operators.novaconnect.base import NovaConnectOperator
 from airflow_provider_telecom.operators.novaconnect.changes import NovaConnectChangeOperator, check_choice
+from airflow_provider_telecom.operators.novaconnect.operator import NovaConnectOperator
 from airflow_provider_telecom.tasks.arguments import (
     JournaledArguments,
     NonIdempotentArguments,
