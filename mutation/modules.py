@@ -837,6 +837,31 @@ _REASONS: dict[tuple[str, str, str], str] = {
     ): "a message has the name of another logger",
     (
         "bulk/requests_without_keys.py",
+        "BatchRequests",
+        "goes_on = False -> goes_on = None",
+    ): "it is only a condition",
+    (
+        "bulk/requests_without_keys.py",
+        "BatchRequests",
+        "unknown_in_a_row = 0 -> unknown_in_a_row = None",
+    ): "nobody reads it of a send in batches",
+    (
+        "bulk/requests_without_keys.py",
+        "BatchRequests",
+        "unknown_in_a_row = 0 -> unknown_in_a_row = 1",
+    ): "nobody reads it of a send in batches",
+    (
+        "bulk/requests_without_keys.py",
+        "SingleRequests",
+        'max_size = None -> max_size = ""',
+    ): "it is only a condition",
+    (
+        "bulk/requests_without_keys.py",
+        "",
+        "log = logging.getLogger(__name__) -> log = logging.getLogger(None)",
+    ): "a message has the name of another logger",
+    (
+        "bulk/requests_without_keys.py",
         "SingleRequests.send",
         'with ThreadPoolExecutor(self._concurrency, "telecom-send") as pool: -> '
         "with ThreadPoolExecutor(self._concurrency, None) as pool:",

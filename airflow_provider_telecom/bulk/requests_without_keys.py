@@ -104,7 +104,7 @@ class BatchRequests(Generic[MessageT]):
         request: Callable[[Sequence[MessageT]], Sequence[Result]],
         is_too_large: Callable[[TelecomRejectedError], bool],
         on_unknown: OnUnknown,
-        noun: str = "messages",
+        noun: str,
     ) -> None:
         self._request, self._is_too_large = request, is_too_large
         self._on_unknown, self._noun = on_unknown, noun

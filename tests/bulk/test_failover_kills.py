@@ -76,7 +76,7 @@ def test_whatever_happens_nobody_is_contacted_twice(
     def attempt(policy: OnUnknown, is_killed: bool) -> Counts:
         requests: Any = SingleRequests(vendor.single, policy, max_unknown=3)
         if in_batches:
-            requests = BatchRequests(vendor.batch, lambda error: error.status == 413, policy)
+            requests = BatchRequests(vendor.batch, lambda error: error.status == 413, policy, "messages")
         sender = SenderWithoutKeys(
             People(NUMBERS),
             requests,

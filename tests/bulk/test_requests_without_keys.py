@@ -81,7 +81,9 @@ def test_results_are_stored_without_what_is_empty() -> None:
         "7": {"state": "refused"},
     }
     assert stored_results(results.items()) == stored
-    assert results_from(stored) == results
+    found = results_from(stored)
+    assert found == results
+    assert found[7].extra == {}
 
 
 class TestBatches:
@@ -90,7 +92,7 @@ class TestBatches:
     def batch(
         self, request: Callable[[Sequence[int]], Sequence[Result]], on_unknown: OnUnknown = "fail"
     ) -> BatchRequests[int]:
-        return BatchRequests(request, lambda error: error.code == "413", on_unknown)
+        return BatchRequests(request, lambda error: error.code == "413", on_unknown, "messages")
 
     def test_one_request_for_all(self) -> None:
         block, sent, answered = Block([10, 11, 12]), [], []

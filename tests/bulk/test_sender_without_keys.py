@@ -499,7 +499,10 @@ class Batches(Task):
     def sender(self, on_unknown: OnUnknown = "fail", **_: int) -> SenderWithoutKeys[str, Counts]:
         sender = super().sender(on_unknown)
         sender._requests = BatchRequests(
-            lambda numbers: [self.vendor.request(number) for number in numbers], lambda _: False, on_unknown
+            lambda numbers: [self.vendor.request(number) for number in numbers],
+            lambda _: False,
+            on_unknown,
+            People.noun,
         )
         return sender
 
