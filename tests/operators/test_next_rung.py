@@ -156,7 +156,7 @@ def test_loud_about_who_is_missing(tmp_path: Path, caplog: pytest.LogCaptureFixt
 
 def test_all_paths_may_be_templates(tmp_path: Path) -> None:
     people = audience(tmp_path, [A, B, C])
-    given = {"audience": people["path"], "conn": "second", "output": str(tmp_path / "new")}
+    given = {"audience": f"{people['path']}/", "conn": "second", "output": str(tmp_path / "new")}
     given["outcomes"] = write_outcomes(
         tmp_path / "sms.jsonl",
         [
@@ -185,6 +185,7 @@ def test_all_paths_may_be_templates(tmp_path: Path) -> None:
         "shards": 1,
         "columns": ["name"],
     }
+    assert read_info(found["path"]).policy["fallback"]["audience"] == people["path"]  # type: ignore[index]
     operator.conn_ids = "second"  # an XCom
     assert Run().execute(operator, params=given) == found
     operator.conn_ids = ["second", " "]
