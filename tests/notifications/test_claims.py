@@ -42,7 +42,7 @@ def test_an_alert_is_sent_once_and_the_hour_has_so_many(supervisor: Supervisor, 
     assert alerts.claim("e", 2, 1.0) == suppressed("2 sent in the last hour, 3 suppressed since")
     time_machine.move_to(NOW + 3600, tick=False)
     found = alerts.claim("c", 2, 1.0)
-    assert found.granted
+    assert (found.granted, found.reason) == (True, "")
     assert sorted(found.suppressed.values()) == [NOW, NOW + 3599], "c itself is sent now"
     assert alerts.claim("f", 2, 1.0) == Claim(True)
     assert {name: len(part) for name, part in record(supervisor).items()} == {"told": 4, "withheld": 0}

@@ -59,7 +59,9 @@ def test_a_read_that_fails_forgets_nothing(
     with monkeypatch.context() as patch:
         patch.setattr(supervisor, "__class__", Failing)
         KyivstarSmsNotifier(msisdn=NUMBER)(in_worker(run_id="second"))
-    assert "Variables cannot be read: alerts are recorded in this process only" in caplog.text
+    (warning,) = [one for one in caplog.records if one.levelname == "WARNING"]
+    assert "Variables cannot be read: alerts are recorded in this process only" in warning.getMessage()
+    assert warning.name == "airflow_provider_telecom.notifications.deduplication"
     forget_the_process(monkeypatch)
     KyivstarSmsNotifier(msisdn=NUMBER)(in_worker())
     assert len(sent(telecom_simulator, "kyivstar_open_telecom")) == 2, "the first one was not sent again"
