@@ -79,7 +79,7 @@ def read_pages(first: Call[ListPage[HasIdT]], size: int) -> Call[ListReading[Has
 
 RowHash = tuple[bytes, bytes]
 """The hash of a row's key and the hash of its content, 64 bits each."""
-_HASH_BYTES, _BUCKETS = 8, 4096
+_HASH_BYTES, _BUCKETS = 8, 32_768
 _PACK = Struct(">q").pack
 
 
@@ -151,7 +151,7 @@ class _HashTable:
         """Return the content of a key. Of a new key return None, and add it."""
         bucket = self._buckets[(key[0] << 8 | key[1]) % _BUCKETS]
         place = bucket.find(key)
-        while place % (2 * _HASH_BYTES) and place > 0:  # found across two entries, not as a key
+        while place > 0 and place % (2 * _HASH_BYTES):  # found across two entries, not as a key
             place = bucket.find(key, place + 1)
         if place >= 0:
             return bytes(bucket[place + _HASH_BYTES : place + 2 * _HASH_BYTES])
