@@ -496,7 +496,9 @@ def test_importing_it_costs_next_to_nothing(path: str, imported: dict[str, list[
     assert set(imported[path]) - ours <= PARTS_OF_THE_SDK
 
 
-@pytest.mark.parametrize("vendor", ["ketchup_loyalty", "kyivstar_open_telecom", "novaconnect"])
+@pytest.mark.parametrize(
+    "vendor", ["ketchup_loyalty", "kyivstar_fmc", "kyivstar_open_telecom", "novaconnect"]
+)
 def test_what_type_checkers_see_of_a_package_is_there(vendor: str) -> None:
     """Its classes are imported when they are asked for, so the package names them three times."""
     package = import_module(f"{PACKAGE}.operators.{vendor}")
