@@ -497,7 +497,7 @@ def test_importing_it_costs_next_to_nothing(path: str, imported: dict[str, list[
 
 
 @pytest.mark.parametrize(
-    "vendor", ["ketchup_loyalty", "kyivstar_fmc", "kyivstar_open_telecom", "novaconnect"]
+    "vendor", ["ketchup_loyalty", "kyivstar_fmc", "kyivstar_open_telecom", "novaconnect", "sunsim"]
 )
 def test_what_type_checkers_see_of_a_package_is_there(vendor: str) -> None:
     """Its classes are imported when they are asked for, so the package names them three times."""

@@ -18,11 +18,11 @@ from airflow_provider_telecom.calls.errors import (
     TelecomUnknownError,
 )
 from airflow_provider_telecom.journal.journal import OutcomeUnknownError
-from airflow_provider_telecom.operators import sunsim
 from airflow_provider_telecom.operators.sunsim import (
     SunSimCreateCallbackOperator,
     SunSimGetVatsSettingsOperator,
     SunSimSetVatsSettingsOperator,
+    vats,
 )
 from airflow_provider_telecom.simulator.sunsim.state import NUMBERS, VendorState
 from tests.running import Run
@@ -272,7 +272,7 @@ class TestSet:
     def test_settings_that_show_later_are_waited_for(
         self, telecom_simulator: Any, given: Any, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(sunsim, "POLL_DELAYS", (0, 0, 0))
+        monkeypatch.setattr(vats, "POLL_DELAYS", (0, 0, 0))
         telecom_simulator.state.set_transition("sunsim.settings", "after_polls", 3)
         assert Run().execute(put(**given))["changed"]
         assert asked(telecom_simulator, SET) == 1
@@ -282,7 +282,7 @@ class TestSet:
         self, telecom_simulator: Any, given: Any, monkeypatch: pytest.MonkeyPatch, fault: str
     ) -> None:
         """It can't be distinguished from a lost request, so it is repeated: the same state once more."""
-        monkeypatch.setattr(sunsim, "POLL_DELAYS", (0, 0, 0))
+        monkeypatch.setattr(vats, "POLL_DELAYS", (0, 0, 0))
         telecom_simulator.state.set_transition("sunsim.settings", "after_polls", 2)
         telecom_simulator.fault(fault, "sunsim", path=SET)
         assert Run().execute(put(**given))["changed"]
@@ -291,7 +291,7 @@ class TestSet:
     def test_a_state_that_is_not_what_was_sent_fails_loudly(
         self, telecom_simulator: Any, given: Any, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(sunsim, "POLL_DELAYS", (0, 0))
+        monkeypatch.setattr(vats, "POLL_DELAYS", (0, 0))
         telecom_simulator.fault("body", "sunsim", path=SET, status=200, body='{"error": {"errorCode": 0}}')
         with pytest.raises(TelecomRejectedError) as caught:
             Run().execute(put(**given))
