@@ -423,10 +423,15 @@ _REASONS: dict[tuple[str, str, str], str] = {
         "return False -> return None",
     ): "both are false",
     (
-        "calls/retry.py",
-        "",
-        "log = logging.getLogger(__name__) -> log = logging.getLogger(None)",
-    ): "it only names the logger",
+        "calls/retry_after.py",
+        "_parse",
+        "if not 0 < len(text) <= _MAX_DATE_LENGTH: -> if not 0 <= len(text) <= _MAX_DATE_LENGTH:",
+    ): "the parser reads no date from it either",
+    (
+        "calls/retry_after.py",
+        "_parse",
+        "if not 0 < len(text) <= _MAX_DATE_LENGTH: -> if not 1 < len(text) <= _MAX_DATE_LENGTH:",
+    ): "the parser reads no date from it either",
     (
         "calls/retry_after.py",
         "_parse",

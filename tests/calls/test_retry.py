@@ -445,6 +445,7 @@ def test_any_error_while_reading_a_response_makes_it_unreadable(
     assert type(found) is (TelecomUnknownError if idempotency.is_effect else TelecomAnswerError)
     assert found.status == 200
     assert "stumble" in caplog.text
+    assert {one.name for one in caplog.records} == {"airflow_provider_telecom.calls.retry"}
     assert "3806700002" not in caplog.text
 
 
