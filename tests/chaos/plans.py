@@ -113,9 +113,29 @@ def says_no(fault: Mapping[str, Any]) -> bool:
     return fault["status"] // 100 not in (2, 5) or bool(words) or not fault["body"].strip()
 
 
-def drawn_faults(round_: Round, vendor: str, path: str, good: Answer | None) -> Callable[[], bool]:
-    """Add up to three faults to the simulator; return a function: whether one that may lie was played."""
-    may_lie: list[Any] = []
+@dataclass
+class Drawn:
+    """The faults of a plan that may tell the client something wrong, once they were played."""
+
+    lies: list[Any] = field(default_factory=list)
+    """They may say "refused" of what this request has done."""
+    refusals: list[Any] = field(default_factory=list)
+    """They refuse what the request says. The vendor contradicts itself if it has accepted the same before."""
+
+    @property
+    def lied(self) -> bool:
+        """Whether one that may lie was played."""
+        return any(fault.times == 0 for fault in self.lies)
+
+    @property
+    def refused(self) -> bool:
+        """Whether a request was refused in the vendor's own words."""
+        return any(fault.times == 0 for fault in self.refusals)
+
+
+def drawn_faults(round_: Round, vendor: str, path: str, good: Answer | None) -> Drawn:
+    """Add up to three faults to the simulator, and return those that may tell something wrong."""
+    drawn = Drawn()
     for _ in range(round_.dice.choice((0, 1, 1, 1, 2, 2, 3))):
         fault: dict[str, Any] | None = None
         match round_.dice.randrange(10):
@@ -130,9 +150,12 @@ def drawn_faults(round_: Round, vendor: str, path: str, good: Answer | None) -> 
             round_.simulator.fault("silence", vendor, path=path, times=round_.dice.randint(1, 3), seconds=0)
         round_.simulator.fault(vendor=vendor, path=path, **fault)  # type: ignore[arg-type]
         round_.history.disturbed(json.dumps(fault))
+        added = round_.simulator.state.faults[-1]
         if says_no(fault):
-            may_lie.append(round_.simulator.state.faults[-1])
-    return lambda: any(fault.times == 0 for fault in may_lie)
+            drawn.lies.append(added)
+        if fault == OWN_REFUSALS[vendor]:
+            drawn.refusals.append(added)
+    return drawn
 
 
 # Calls of hooks.
@@ -236,9 +259,10 @@ def calls(round_: Round) -> Figures:
         round_.history.disturbed("an answer after the time-out")
     round_.history.ledger_was_reset()
     round_.history.effects(simulator, lambda effect: [])  # of the preparation
+    before = len(simulator.state.ledger.effects)
     is_download = any(isinstance(arg, Path) for arg in args)
     is_plain = not (is_download or found.is_refused_first)
-    lied = drawn_faults(round_, row.vendor, row.pattern, found.good if is_plain else None)
+    drawn = drawn_faults(round_, row.vendor, row.pattern, found.good if is_plain else None)
     intents = Intents(found.effects if row.cls in GUARANTEES else Counter())
     is_killed, stored = dice.random() < 0.25, _stored(args, kwargs)
     ended = None
@@ -261,8 +285,12 @@ def calls(round_: Round) -> Figures:
         simulator.accept()
     round_.expect(error is None or "TelecomError" in kinds, f"{row}: a raw exception: {error!r}")
     round_.expect("TelecomInputError" not in kinds, f"{row}: {error!r}")
-    end: End = "unknown" if is_unknown else "done" if error is None else "deceived" if lied() else "refused"
-    promise: Guarantee = "resend" if lied() else GUARANTEES.get(row.cls, "resend")
+    acted = any(one.kind in found.effects for one in simulator.state.ledger.effects[before:])
+    was_deceived = drawn.lied or (drawn.refused and acted)
+    end: End = (
+        "unknown" if is_unknown else "done" if error is None else "deceived" if was_deceived else "refused"
+    )
+    promise: Guarantee = "resend" if drawn.lied else GUARANTEES.get(row.cls, "resend")
     operation = round_.history.invoke(intents.names, promise)  # it is over, and its effects are not read yet
     round_.history.effects(simulator, intents.of)
     if ended is not None and ended.killed:
