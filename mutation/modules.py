@@ -859,6 +859,11 @@ _REASONS: dict[tuple[str, str, str], str] = {
     ): "a message has the name of another logger",
     (
         "bulk/requests_without_keys.py",
+        "is_not_sent",
+        'return bool(getattr(error, "not_sent", False)) -> return bool(getattr(error, "not_sent", None))',
+    ): "it is only a condition",
+    (
+        "bulk/requests_without_keys.py",
         "SingleRequests.send",
         'with ThreadPoolExecutor(self._concurrency, "telecom-send") as pool: -> '
         "with ThreadPoolExecutor(self._concurrency, None) as pool:",
