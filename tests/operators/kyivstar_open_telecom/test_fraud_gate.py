@@ -471,6 +471,15 @@ def test_a_payment_within_a_group_that_runs_after_a_skipped_task_is_refused(
     assert not billed(telecom_simulator)
 
 
+def test_each_part_of_the_payment_must_wait_for_the_decision(telecom_simulator: Any) -> None:
+    operator = gate_with_a_group("all_done", pay=["payout", "log"])
+    with operator.dag:
+        operator >> BaseOperator(task_id="log")
+    with pytest.raises(TelecomInputError, match=r"^pay: payout\.two has the trigger rule all_done"):
+        Run().execute(operator)
+    assert not billed(telecom_simulator)
+
+
 def test_a_task_within_the_group_of_pay_is_no_other_branch(telecom_simulator: Any) -> None:
     operator = gate_with_a_group("all_success", refuse=["stop", "payout.two"])
     operator >> operator.dag.get_task("payout.two")
