@@ -291,14 +291,10 @@ class SenderWithoutKeys(Generic[MessageT, CountsT]):
         results = [block.results[place] for place in places]
         self.counts.add(results)
         if self._results and results:
-            self._results.add(self._line(block.messages[p], block.results[p]) for p in places)
+            self._results.add(self._messages.line(block.messages[p], block.results[p]) for p in places)
         if time.monotonic() - self._logged >= EVERY_SECONDS:
             self._logged = time.monotonic()
             log.info("%s of %s recipients", f"{self.counts.rows:,}", f"{len(self._messages):,}")
-
-    def _line(self, message: MessageT, result: Result) -> OutcomeLine:
-        line = self._messages.line(message, result)
-        return {**line, "sent_at": None} if result.code == NOT_SENT else line
 
     def _advance(self) -> None:
         facts, known = self._facts(), self._known()
