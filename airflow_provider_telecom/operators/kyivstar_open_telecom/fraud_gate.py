@@ -220,7 +220,7 @@ class KyivstarFraudGateOperator(KyivstarOperator, JournaledOperator, BranchMixIn
 
     def _roots(self, name: str) -> set[str]:
         """Return the first tasks of a branch, which are skipped if another one follows."""
-        return {task.task_id for part in self._parts(name) for task in getattr(part, "roots", [part])}
+        return {task.task_id for part in self._parts(name) for task in part.roots}
 
     def _tasks(self, name: str) -> set[str]:
         """Return the tasks of a branch: all of its groups."""
