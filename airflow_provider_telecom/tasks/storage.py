@@ -44,6 +44,12 @@ def open_folder(path: str, conn_id: str | None = None, *, field: str = "path") -
     return root
 
 
+def open_parent(path: str, *, field: str = "path") -> ObjectStoragePath:
+    """Return the path of a file after a test write into its folder, as `open_folder` does it."""
+    folder, _, name = path.rpartition("/")
+    return open_folder(folder or ("/" if path.startswith("/") else "."), field=field) / name
+
+
 def _test_write(root: ObjectStoragePath) -> None:
     if is_local(root):
         _make(Path(root.path))

@@ -244,10 +244,11 @@ class KyivstarFraudGateOperator(KyivstarOperator, JournaledOperator, BranchMixIn
         """Return where the evidence is written to, after a test write into the folder."""
         if self.evidence_path is None:
             return None
-        from airflow_provider_telecom.tasks.storage import open_folder
+        from airflow_provider_telecom.tasks.storage import open_parent
 
-        folder, _, name = non_blank("evidence_path", self.evidence_path).rpartition("/")
-        return open_folder(folder or ".", field="evidence_path") / non_blank("evidence_path", name)
+        path = non_blank("evidence_path", self.evidence_path)
+        non_blank("evidence_path", path.rpartition("/")[2])
+        return open_parent(path, field="evidence_path")
 
     def _write(self, found: Mapping[str, Any], target: ObjectStoragePath) -> None:
         """Write the file of evidence."""

@@ -290,8 +290,8 @@ class NovaConnectFleetOperator(NovaConnectOperator, DeferrableOperator, Journale
             check_plan_path,
             claim_plan,
             read_plan,
-            writable,
         )
+        from airflow_provider_telecom.tasks.storage import open_parent
 
         path = check_plan_path(self.plan_path)
         plan, journal = read_plan(path), self._journal(context)
@@ -300,7 +300,7 @@ class NovaConnectFleetOperator(NovaConnectOperator, DeferrableOperator, Journale
         if entry and entry.state is State.DONE:
             return dict(entry.facts)
         if self.results_path:
-            writable("results_path", check_results_path(self.results_path))
+            open_parent(check_results_path(self.results_path), field="results_path")
         if (company_id := self.hook.get_company().id) != plan.company_id:
             raise TelecomInputError(
                 "plan_path",

@@ -9,15 +9,12 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from airflow_provider_telecom.calls.errors import TelecomInputError
 from airflow_provider_telecom.journal.idempotency_keys import fingerprint
 from airflow_provider_telecom.operators.novaconnect.fleet_source import object_path, read_file
 from airflow_provider_telecom.vendors.novaconnect.fleet import FleetDiff, StoredChange, counts_of
-
-if TYPE_CHECKING:
-    from airflow.sdk import ObjectStoragePath
 
 FORMAT = "novaconnect-fleet-plan"
 VERSION = 1
@@ -85,19 +82,11 @@ def write_plan(path: str, plan: FleetPlan) -> str:
     return sha256
 
 
-def writable(field: str, path: str) -> ObjectStoragePath:
-    """Return the path of a file, after a test write into its folder. Raises TelecomInputError."""
-    from airflow_provider_telecom.tasks.storage import open_folder
-
-    folder, _, name = path.rpartition("/")
-    return open_folder(folder or ("/" if path.startswith("/") else "."), field=field) / name
-
-
 def write_text(field: str, path: str, parts: Collection[str] | Iterator[str]) -> None:
     """Put a file in place as a whole. Raises TelecomInputError if it cannot be written."""
-    from airflow_provider_telecom.tasks.storage import place
+    from airflow_provider_telecom.tasks.storage import open_parent, place
 
-    target = writable(field, path)
+    target = open_parent(path, field=field)
     with tempfile.TemporaryDirectory() as private:
         file = Path(private) / target.name
         with file.open("w", encoding="utf-8") as content:

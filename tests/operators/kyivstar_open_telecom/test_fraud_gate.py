@@ -6,6 +6,7 @@ import json
 import random
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,7 @@ from airflow_provider_telecom.operators.kyivstar_open_telecom.rules import (
     Weights,
 )
 from airflow_provider_telecom.simulator.kyivstar_open_telecom import VendorState
+from airflow_provider_telecom.tasks.storage import open_parent
 from airflow_provider_telecom.transport.sync_transport import Transport
 from tests.running import Run, Store
 
@@ -394,6 +396,11 @@ def test_a_file_that_cannot_be_written_is_refused_first(telecom_simulator: Any) 
     with pytest.raises(TelecomInputError, match="evidence_path"):
         Run().execute(gate(evidence_path="/proc/evidence.json"))
     assert not billed(telecom_simulator)
+
+
+def test_a_file_in_the_root_is_not_one_in_the_current_folder() -> None:
+    with suppress(TelecomInputError):  # not everybody may write there
+        assert open_parent("/evidence.json").path == "/evidence.json"
 
 
 def test_a_file_in_the_current_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
