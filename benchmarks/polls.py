@@ -91,7 +91,8 @@ class _Server(asyncio.Protocol):
         else:
             self.paths[path] += 1
             status = 404 if path.startswith(b"/missing/") else 200  # HttpSensorTrigger waits while it is 404
-            body = TASK if b"/task/" in path else MESSAGE
+            reference = path.rpartition(b"/")[2]
+            body = TASK if b"/task/" in path else MESSAGE.replace(b"r1", reference)
         head = (
             f"HTTP/1.1 {status} OK\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
         )

@@ -147,6 +147,8 @@ class AccountLimits:
 
     def apply_headers(self, headers: Mapping[str, str]) -> None:
         """Stop sending until the reset if `X-Rate-Limit-Remaining` says that the quota is used up."""
-        reset = parse_wait(headers.get("x-rate-limit-reset", ""), self.wall_clock)
-        if reset is not None and is_quota_exhausted(headers):
+        if "x-rate-limit-reset" not in headers or not is_quota_exhausted(headers):
+            return
+        reset = parse_wait(headers["x-rate-limit-reset"], self.wall_clock)
+        if reset is not None:
             self.pause_sending(reset)

@@ -28,11 +28,13 @@ from airflow_provider_telecom.vendors.ketchup_loyalty.models import (
     HlrQuery,
     HlrState,
     MessageState,
+    MessageStatus,
     Recipient,
     SendResult,
     ViberMessage,
     ViberRecipient,
 )
+from airflow_provider_telecom.vendors.ketchup_loyalty.responses.content import single
 from airflow_provider_telecom.vendors.ketchup_loyalty.responses.errors import KetchUpTimeError
 from tests.by_hand import drive
 from tests.vendors.ketchup_loyalty.by_hand import FINE, KEY, A, B, ScriptedApi, answer, asked, result_of
@@ -743,3 +745,23 @@ def test_answers_nested_too_deep_are_unreadable() -> None:
     deep = "[" * 700 + "]" * 700
     with pytest.raises(TelecomAnswerError):
         result_of(ScriptedApi().list_statistics_exports(), *[deep, None] * 3, deep)
+
+
+def test_an_answer_that_a_poll_has_had_before_is_read_once() -> None:
+    def body(status: str) -> bytes:
+        return json.dumps({"id": "22125", "status": status, "msisdn": "380670000200"}).encode()
+
+    read = single(MessageStatus)
+    sent = read(Response(200, {}, body("sent")))
+    assert single(MessageStatus)(Response(200, {"x-request-id": "2"}, body("sent"))) is sent
+    assert read(Response(200, {}, body("delivered"))).state is MessageState.DELIVERED
+    with pytest.raises(TelecomServerError):
+        read(Response(500, {}, body("sent")))
+
+
+def test_a_refusal_is_raised_each_time() -> None:
+    refusal = Response(200, {}, json.dumps({"error": 20}).encode())
+    for _ in range(2):
+        with pytest.raises(TelecomNotFoundError) as raised:
+            single(MessageStatus)(refusal)
+        assert raised.value.status == 200

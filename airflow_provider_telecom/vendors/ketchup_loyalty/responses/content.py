@@ -6,9 +6,10 @@ a missing `error` means none.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
+from functools import lru_cache
 from itertools import repeat
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from airflow_provider_telecom.calls.errors import (
     TelecomAnswerError,
@@ -37,6 +38,7 @@ T = TypeVar("T")
 
 _STATUS_DECIDES = (401, 403, 408, 425, 429, 499)
 """Statuses about credentials, too many requests and unknown outcomes: they count more than a code."""
+_SMALL, _REMEMBERED = 4096, 10_000
 _TEXTS = frozenset({"body", "text", "caption"})
 _LISTS = ("result", "messages")
 _BLANKS = (b'" ', b' "')
@@ -128,17 +130,29 @@ def single(model: type[T], not_found: str = "") -> Callable[[Response], T]:
     """
 
     def read(response: Response) -> T:
-        found = read_content(response, not_found)
-        for _ in range(2):
-            if isinstance(found, list) and len(found) == 1:
-                found = found[0]
-            elif isinstance(found, dict) and isinstance(found.get("result"), (dict, list)):
-                found = found["result"]
-        if isinstance(found, dict) and (code := error_code(found)):
-            raise_error(found, code, response.status)
-        return to_model(model, found, response.body)
+        if response.status != 200 or len(response.body) > _SMALL:
+            return _read_single(model, not_found, response)
+        return cast("T", _read_small(cast("Hashable", model), not_found, response.body))
 
     return read
+
+
+def _read_single(model: type[T], not_found: str, response: Response) -> T:
+    found = read_content(response, not_found)
+    for _ in range(2):
+        if isinstance(found, list) and len(found) == 1:
+            found = found[0]
+        elif isinstance(found, dict) and isinstance(found.get("result"), (dict, list)):
+            found = found["result"]
+    if isinstance(found, dict) and (code := error_code(found)):
+        raise_error(found, code, response.status)
+    return to_model(model, found, response.body)
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _read_small(model: Hashable, not_found: str, body: bytes) -> object:
+    """Read a body once: thousands of polls get the same one again and again. Models are immutable."""
+    return _read_single(cast("type[object]", model), not_found, Response(200, {}, body))
 
 
 def read_batch(response: Response, size: int) -> tuple[Item, list[Item]]:

@@ -216,9 +216,10 @@ def _delivery(status: models.MessageStatus, until: str, message_id: str | None) 
         "price": None if status.price is None else str(status.price),
         "currency": status.currency,
     }
-    if status.state in _SUCCEEDED[until]:
+    state = status.state
+    if state in _SUCCEEDED[until]:
         return PollResult(Stage.SUCCEEDED, facts)
-    may_come = not status.state.is_final or status.state is models.MessageState.DELIVERED
+    may_come = not state.is_final or state is models.MessageState.DELIVERED
     return PollResult(Stage.WAITING if may_come else Stage.FAILED, facts)
 
 
