@@ -44,7 +44,7 @@ _THREADS = 2
 _BATCH = 20_000
 _ROW_GROUP = 100_000
 _WRITTEN = r"\+?(?:[0-9][ .-]?|\([0-9]{1,5}\)[ .-]?)*[0-9]"
-_LONG_NUMBER = re.compile(r"\d(?:[ ()-]?\d){6,}")
+_LONG_NUMBER = re.compile(r"\d(?:[ ()-]{0,2}\d){6,}")
 
 
 @dataclass(frozen=True)

@@ -41,7 +41,7 @@ _MADE_UP = {
     "date": "31.12",
     "code": "1234",
 }
-_LONG_NUMBER = re.compile(r"\d(?:[ ()-]?\d){8,}")
+_LONG_NUMBER = re.compile(r"\d(?:[ ()-]{0,2}\d){8,}")
 
 
 class Recipients(Protocol):

@@ -40,7 +40,7 @@ _CSV, _JSON_LINES, _PARQUET = (".csv", ".tsv"), (".jsonl", ".ndjson", ".json"), 
 SUFFIXES = (*_CSV, *_JSON_LINES, *_PARQUET)
 """Endings of the names of files of recipients."""
 _SEPARATOR = "\x1f"
-_NUMBER_LIKE = re.compile(r"\d(?:[ ()-]?\d){6}")
+_NUMBER_LIKE = re.compile(r"\d(?:[ ()-]{0,2}\d){6}")
 INVALID_CHARACTERS = re.compile("[\x1f\n]")
 
 

@@ -36,7 +36,7 @@ HlrUnknown = Literal["keep", "drop"]
 ExcludedNumbers = Literal["masked", "full"]
 _MAX_RECIPIENTS = 10**12
 _PREFIX = re.compile(r"\+?([1-9][0-9]{0,14})")
-_LONG_NUMBER = re.compile(r"\d(?:[ ()-]?\d){6,}")
+_LONG_NUMBER = re.compile(r"\d(?:[ ()-]{0,2}\d){6,}")
 
 log = logging.getLogger(__name__)
 

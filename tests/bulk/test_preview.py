@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
+import pytest
 import smsutil
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from airflow_provider_telecom.bulk.preview import CampaignText, preview_lines, texts_facts
+from airflow_provider_telecom.bulk.preview import CampaignText, preview_lines, sample_text, texts_facts
 from airflow_provider_telecom.bulk.recipients import RecipientColumns, read_recipients
 from airflow_provider_telecom.bulk.text_template import TextTemplate, VariantTexts
 
@@ -57,3 +58,8 @@ def test_counts_are_those_of_a_naive_model(
             assert text[character["position"] - 1] == character["character"]
     assert found["segments"] == sum(one["segments"] for one in found["texts"])
     assert list(preview_lines({"recipients": len(people), **found}))
+
+
+@pytest.mark.parametrize("number", ["380670000201", "067 000 02 01", "+38 (067) 000-02-01"])
+def test_a_preview_shows_no_number_that_is_in_the_text(number: str) -> None:
+    assert sample_text(f"{{name}}, call {number}").removeprefix("Oksana, call ") in ("***", "+***")
