@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 from airflow_provider_telecom.calls.checks import one_of, percent
@@ -115,7 +115,7 @@ def sms_tasks(
         return PollResult(stage, facts | threshold.facts() if stage is Stage.FAILED else facts)
     if all_final:  # more messages are expected: the tasks only seemed final
         return PollResult(stage, facts, {"done": [], "counted": None})
-    return PollResult(stage, facts, {"done": seen.done, "counted": asdict(seen.final)})
+    return PollResult(stage, facts, {"done": seen.done, "counted": seen.final.stored()})
 
 
 @dataclass

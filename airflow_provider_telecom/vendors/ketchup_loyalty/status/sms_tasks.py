@@ -6,7 +6,7 @@ state. `unknown` ones have no final receipt, and may still get one.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from decimal import Decimal
 
 from airflow_provider_telecom.vendors.ketchup_loyalty.models import SmsTask
@@ -17,7 +17,7 @@ _COUNTED = ("sent", "delivered", "undeliverable", "expired", "unknown")
 
 @dataclass(frozen=True)
 class TaskCounts:
-    """How many messages are in which state. `price` is Decimal as text; `asdict` of it is JSON."""
+    """How many messages are in which state. `price` is Decimal as text."""
 
     sent: int = 0
     delivered: int = 0
@@ -56,10 +56,14 @@ class TaskCounts:
         """Whether something has gone out, and all of it has its final receipt."""
         return 0 < self.sent <= self.final
 
+    def stored(self) -> dict[str, int | str | None]:
+        """Return the fields, from which `TaskCounts(**stored)` makes an equal object."""
+        return dict(vars(self))  # `asdict` would take a fifth of the time of a poll
+
     def facts(self) -> dict[str, int | str | None]:
         """Return the counts for an XCom. Amounts of several currencies are not added up."""
         price = self.price if len(_currencies(self)) <= 1 else None
-        return {**asdict(self), "undelivered": self.undelivered, "price": price}
+        return {**self.stored(), "undelivered": self.undelivered, "price": price}
 
 
 @dataclass(frozen=True)
