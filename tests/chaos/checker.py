@@ -2,7 +2,7 @@
 
 | rule | what is wrong |
 |---|---|
-| `double` | an intent with a key, or with `on_unknown` `fail` or `assume_sent`, has more than one effect |
+| `double` | more than one effect of an intent, and the first one without `resend` in force |
 | `lost` | the last word about an intent is that it happened, and it has no effect |
 | `false_calm` | the last word about an intent is that it did not happen, and it has an effect |
 | `silent` | nobody said what became of an intent: no operation completed, or the last one left it open |
@@ -45,6 +45,8 @@ class _Story:
     disturbed: bool = False
     last: str = ""
     effects: int = 0
+    firm: int = 0
+    """Effects before the first operation that may send again."""
     late: int = 0
 
 
@@ -64,6 +66,7 @@ def stories(events: Iterable[Event]) -> dict[str, _Story]:
                 story.last = ""
             case "effect":
                 story.effects += 1
+                story.firm += "resend" not in story.guarantees
                 story.late += not story.running and not story.in_doubt
             case "killed":
                 story.running.discard(event.operation)
@@ -91,7 +94,7 @@ def _problems(story: _Story) -> Iterable[tuple[str, str]]:
     if not story.guarantees:
         yield "unasked", f"{effects} effects"
         return
-    if effects > 1 and "resend" not in story.guarantees:
+    if effects > 1 and story.firm:
         yield "double", f"{effects} effects with {'/'.join(sorted(story.guarantees))}"
     if story.last == "ok" and not effects:
         yield "lost", "reported as done, and nothing happened"

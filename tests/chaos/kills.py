@@ -89,11 +89,13 @@ def tries(
 ) -> Any:
     """Run tries until one succeeds, and return its XCom.
 
-    A task that Airflow does not retry is cleared by a person, with the arguments that `settle` returns.
+    A task that Airflow does not retry is cleared by a person, with the arguments that `settle` returns. These
+    are also those of the tries that follow: an `on_unknown` among them is the guarantee from then on.
     """
     intents = list(intents)
     for _ in range(MOST_TRIES):
-        operation, kill = round_.history.invoke(intents, guarantee), kills.next()
+        promise = order["arguments"].get("on_unknown", guarantee)
+        operation, kill = round_.history.invoke(intents, promise), kills.next()
         ended = round_.run(body, order, kill)
         round_.history.effects(round_.simulator, intents_of)
         if ended.killed:

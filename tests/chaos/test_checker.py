@@ -50,6 +50,19 @@ def test_a_right_history_has_no_violation(seed: int) -> None:
     assert check(right(seed)) == []
 
 
+@pytest.mark.parametrize(("before", "doubled"), [("fail", True), ("resend", False)])
+def test_a_task_that_is_cleared_with_resend_may_repeat_what_was_in_doubt_since(
+    before: Guarantee, doubled: bool
+) -> None:
+    history = History()
+    for guarantee in (before, "resend"):
+        operation = history.invoke(["sms"], guarantee)
+        history.effect("sms")
+        history.killed(operation)
+    history.complete(history.invoke(["sms"], "resend"), "ok")
+    assert [one.rule for one in check(history.events)] == (["double"] if doubled else [])
+
+
 def _ended(events: list[Event], *lasts: str, effects: int | None = None, without: str = "") -> list[str]:
     return [
         name
