@@ -514,6 +514,22 @@ def check_json(seed: int) -> None:
     assert extra[2] == extra[3]
 
 
+@pytest.mark.parametrize("run", [17, 60])
+def test_json_of_two_forms_in_turn(monkeypatch: pytest.MonkeyPatch, run: int) -> None:
+    """Such records are read one by one: what is looked at in vain would take many times as long."""
+    looked_at: list[int] = []
+
+    def noted(text: bytes, *given: Any, **more: Any) -> LikeRecords | None:
+        looked_at.append(len(text))
+        return alike.like_records(text, *given, **more)
+
+    monkeypatch.setattr(json_file, "like_records", noted)
+    rows = [{"id": n, "b" if n // run % 2 else "a": "x" * 9} for n in range(4000)]
+    body = json.dumps(rows).encode()
+    assert [place for place, *_ in with_texts(json_pieces(io.BytesIO(body)))] == [*range(1, 4001)]
+    assert sum(looked_at) < 2 * len(body)
+
+
 def with_texts(pieces: Iterator[NumberedRow | LikeRecords]) -> Iterator[Any]:
     """Yield each record with its JSON and types."""
     for piece in pieces:

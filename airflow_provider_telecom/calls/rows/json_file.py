@@ -77,14 +77,19 @@ def json_pieces(
         yield number, row
         if number <= until or isinstance(row, BadRow):
             continue
-        size = FIRST_BYTES
+        size, looked_at, taken = FIRST_BYTES, 0, 0
         while records := chunks.take(rows.number + 1, size):
             yield records
             rows.number += records.count
-            size, pause = min(2 * size, _MOST_BYTES), 0
-        if rows.number == number:  # the next attempts would fail as well, perhaps
-            pause = min(2 * pause + 1, _LONGEST_PAUSE)
-            until = number + pause
+            looked_at, taken = looked_at + size, taken + records.size
+            if records.size < size // 2:
+                break  # the next record is another one, and is read alone
+            size = min(2 * size, _MOST_BYTES)
+        else:
+            looked_at += size
+        is_useful = 2 * taken >= looked_at  # otherwise the next attempts would not be, either, perhaps
+        pause = 0 if is_useful else min(2 * pause + 1, _LONGEST_PAUSE)
+        until = rows.number + pause
 
 
 def json_metadata(file: IO[bytes]) -> dict[str, Any]:
