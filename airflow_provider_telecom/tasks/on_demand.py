@@ -20,7 +20,11 @@ def on_demand(
     def get(name: str) -> Any:
         if name not in module_of:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
-        found = getattr(import_module(f"{package}.{module_of[name]}"), name)
+        try:
+            module = import_module(f"{package}.{module_of[name]}")
+        except AttributeError as error:  # Python would replace it by one that says that the name is missing
+            raise ImportError(f"{package}.{module_of[name]}: {error}") from error
+        found = getattr(module, name)
         setattr(sys.modules[package], name, found)
         return found
 
