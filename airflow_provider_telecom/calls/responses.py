@@ -64,7 +64,7 @@ def read_json(body: bytes) -> Any:
                 if sum(map(len, objects_in(found, text))) == text.count(":"):
                     return found
         return _STRICT.decode(text)
-    except (ValueError, ArithmeticError, RecursionError):
+    except (ValueError, msgspec.MsgspecError, ArithmeticError, RecursionError):
         raise unreadable_response("not JSON", body) from None
 
 

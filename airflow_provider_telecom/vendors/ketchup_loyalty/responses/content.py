@@ -38,7 +38,7 @@ T = TypeVar("T")
 
 _STATUS_DECIDES = (401, 403, 408, 425, 429, 499)
 """Statuses about credentials, too many requests and unknown outcomes: they count more than a code."""
-_SMALL, _REMEMBERED = 4096, 10_000
+_SMALL, _REMEMBERED = 1024, 10_000
 _TEXTS = frozenset({"body", "text", "caption"})
 _LISTS = ("result", "messages")
 _BLANKS = (b'" ', b' "')
