@@ -122,6 +122,17 @@ class Drawn:
     refusals: list[Any] = field(default_factory=list)
     """They refuse what the request says. The vendor contradicts itself if it has accepted the same before."""
 
+    other_forms: list[Any] = field(default_factory=list)
+    """They refuse a form of the request, so the client may try one that this vendor does not take.
+
+    An unusual answer replaces that vendor's refusal, and may say that it was done.
+    """
+
+    @property
+    def tried_other_forms(self) -> bool:
+        """Whether one that refuses a form was played."""
+        return any(fault.times == 0 for fault in self.other_forms)
+
     @property
     def lied(self) -> bool:
         """Whether one that may lie was played."""
@@ -153,6 +164,8 @@ def drawn_faults(round_: Round, vendor: str, path: str, good: Answer | None) -> 
         added = round_.simulator.state.faults[-1]
         if says_no(fault):
             drawn.lies.append(added)
+        if fault == {"kind": "status", "status": 400}:
+            drawn.other_forms.append(added)
         if fault == OWN_REFUSALS[vendor]:
             drawn.refusals.append(added)
     return drawn
@@ -286,9 +299,12 @@ def calls(round_: Round) -> Figures:
     round_.expect(error is None or "TelecomError" in kinds, f"{row}: a raw exception: {error!r}")
     round_.expect("TelecomInputError" not in kinds, f"{row}: {error!r}")
     acted = any(one.kind in found.effects for one in simulator.state.ledger.effects[before:])
-    was_deceived = drawn.lied or (drawn.refused and acted)
+    if error is None:
+        was_deceived = bool(found.effects) and drawn.tried_other_forms and not acted
+    else:
+        was_deceived = drawn.lied or (drawn.refused and acted)
     end: End = (
-        "unknown" if is_unknown else "done" if error is None else "deceived" if was_deceived else "refused"
+        "unknown" if is_unknown else "deceived" if was_deceived else "done" if error is None else "refused"
     )
     promise: Guarantee = "resend" if drawn.lied else GUARANTEES.get(row.cls, "resend")
     operation = round_.history.invoke(intents.names, promise)  # it is over, and its effects are not read yet
