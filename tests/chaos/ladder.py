@@ -151,7 +151,7 @@ def ladder(round_: Round) -> Figures:
 
 def _play(round_: Round, run: ForkedDagRun, world: World) -> dict[str, str] | None:
     """Run, kill and clear tasks until all are done; return the states of Viber when the SMS were begun."""
-    dice, clears, begun = round_.dice, 3, None
+    dice, clears, begun, reported = round_.dice, 3, None, False
     own = round_.folder / "audience" / "fallback" / "dag" / run.run_id
     marks = own / "spring-sms" / fallback.STARTED_FILE
     names = [task.task_id for task in run.dag.topological_sort()]
@@ -165,10 +165,10 @@ def _play(round_: Round, run: ForkedDagRun, world: World) -> dict[str, str] | No
             run.clear([dice.choice(done)], downstream=dice.random() < 0.5)
         task_id = next((name for name in names if name not in run.states), None)
         if task_id is None:
-            if run.states["spring.report"] == SUCCESS:
-                run.clear(["spring.report"])  # tasks may have been cleared alone, without the report
-                run.run("spring.report")
-            return begun
+            if run.states["spring.report"] != SUCCESS or reported:
+                return begun
+            run.clear(["spring.report"])  # tasks may have been cleared alone, without the report
+            task_id, reported, clears = "spring.report", True, 0
         try:
             run.run(task_id)
         except _KilledError:
