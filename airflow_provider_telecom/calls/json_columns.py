@@ -77,23 +77,14 @@ def json_objects(
     return "".join(chain.from_iterable(zip(*pieces, strict=True)))
 
 
-def each_json(
-    objects: Sequence[dict[str, Any]],
-    default: Callable[[Any], str],
-    separators: tuple[str, str] = _COMPACT,
-    *,
-    sort_keys: bool = False,
-) -> list[str]:
-    """Return the JSON of each object: what `json.dumps` returns for it, with `default` for decimals.
+def each_json(objects: Sequence[dict[str, Any]], default: Callable[[Any], str]) -> list[str]:
+    """Return the compact JSON of each object, as `json.dumps` returns it, with `default` for decimals.
 
     It is quick if all have the same names in the same order, and no lists, objects or floats.
     """
     if (columns := _columns_of(objects, default)) is not None:
-        columns = dict(sorted(columns.items())) if sort_keys else columns
-        return json_objects(columns, "\n", separators).split("\n")[:-1]
-    encoder = json.JSONEncoder(
-        ensure_ascii=False, sort_keys=sort_keys, separators=separators, default=default
-    )
+        return json_objects(columns, "\n").split("\n")[:-1]
+    encoder = json.JSONEncoder(ensure_ascii=False, separators=_COMPACT, default=default)
     return [encoder.encode(one) for one in objects]
 
 

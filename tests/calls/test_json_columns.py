@@ -75,9 +75,7 @@ OTHERS = st.lists(
 )
 
 
-@given(RECORDS | OTHERS, st.booleans())
-def test_each_object_is_what_json_dumps_writes(records: list[dict[str, Any]], sort_keys: bool) -> None:
-    for separators in ((",", ":"), (", ", ": ")):
-        options: Any = {"ensure_ascii": False, "separators": separators, "sort_keys": sort_keys}
-        expected = [json.dumps(one, default=str, **options) for one in records]
-        assert each_json(records, str, separators, sort_keys=sort_keys) == expected
+@given(RECORDS | OTHERS)
+def test_each_object_is_what_json_dumps_writes(records: list[dict[str, Any]]) -> None:
+    expected = [json.dumps(one, default=str, ensure_ascii=False, separators=(",", ":")) for one in records]
+    assert each_json(records, str) == expected
