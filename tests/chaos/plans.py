@@ -211,6 +211,7 @@ def recorded(row: Row, simulator: Any, preset: Any, seed: int, folder: Path) -> 
         hook = hook_of(row, simulator)
         try:
             args, kwargs = arguments_of(row, hook, folder, simulator)
+            hook = hook_of(row, simulator)  # a new one, as in a child: it has not learned any form yet
             before, answers = len(simulator.state.ledger.effects), list[Any]()
             transport = hook._client().sync_transport._transport
             send = transport.send
