@@ -6,6 +6,7 @@ import asyncio
 import os
 import socket
 import ssl
+import threading
 from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Any, cast
@@ -34,7 +35,7 @@ from airflow_provider_telecom.calls.retry import send_with_retry
 from airflow_provider_telecom.transport import async_transport
 from airflow_provider_telecom.transport.async_transport import AsyncTransport
 from airflow_provider_telecom.transport.sync_transport import SyncTransport
-from tests.eventually import HANG_SECONDS, eventually
+from tests.eventually import HANG_SECONDS, eventually, eventually_async
 from tests.transport import scripted as on
 from tests.transport.conftest import Send, get, route_of, twice
 from tests.transport.scripted import Script, certificate, scripted, tls_server
@@ -397,3 +398,32 @@ def test_reads_go_through_the_session_of_another_aiohttp() -> None:
         assert vendor.seen == 3
         assert [head.partition(b"\r\n")[0] for head in vendor.heads] == [b"GET /x HTTP/1.1"] * 3
         assert len({frozenset(head.split(b"\r\n")) for head in vendor.heads}) == 1  # the same headers
+
+
+def test_a_read_that_was_cancelled_gives_its_answer_to_nobody_else() -> None:
+    is_read_again = threading.Event()
+
+    def answer_late(peer: socket.socket) -> None:
+        if vendor.seen > 1:
+            peer.sendall(on.answer(b"of the second"))
+            return
+        is_read_again.wait(HANG_SECONDS)
+        peer.sendall(on.answer(b"of the first"))
+
+    async def polls() -> bytes:
+        transport = async_transport.Transport(route_of(vendor.url, {}))
+        first = asyncio.create_task(transport.send(get()))
+        assert await eventually_async(lambda: vendor.seen == 1)
+        first.cancel()
+        await asyncio.gather(first, return_exceptions=True)
+        second = asyncio.create_task(transport.send(get()))
+        for _ in range(10):  # until it has written its request, if it uses the same connection
+            await asyncio.sleep(0)
+        is_read_again.set()
+        outcome = await second
+        await transport.close()
+        assert isinstance(outcome, Response)
+        return outcome.body
+
+    with scripted(answer_late) as vendor:
+        assert asyncio.run(polls()) == b"of the second"
