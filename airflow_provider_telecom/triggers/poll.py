@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 _MAX_FIRST_DELAY = 10.0
 _FIRST_QUICK_DELAY = 2.0
+_TIMER_STEP = 0.01
 _SETTINGS = tuple(field.name for field in fields(PollConfig) if field.name not in ("arguments", "conn_id"))
 
 
@@ -156,7 +157,7 @@ class WakeSignal:
             loop = asyncio.get_running_loop()
             self._wakes_from = time.monotonic() + seconds / 2
             self._pause = loop.create_future()
-            timer = loop.call_later(seconds, self._end_pause)
+            timer = loop.call_at(_next_step(loop.time() + seconds), self._end_pause)
             try:
                 await self._pause
             finally:
@@ -221,6 +222,15 @@ async def _stored_webhooks(poller: Poller) -> list[Mapping[str, object] | None]:
     from airflow_provider_telecom.webhooks.inbox_client import stored_webhook_async
 
     return [await stored_webhook_async(topic) for topic in poller.webhook_topics]
+
+
+def _next_step(when: float) -> float:
+    """Return when a pause until `when` ends: up to 10 ms later, together with others.
+
+    Polls that begin together take less CPU than as many polls one by one, which find the processor's caches
+    filled with other things.
+    """
+    return math.ceil(when / _TIMER_STEP) * _TIMER_STEP
 
 
 PATH = f"{TelecomPollTrigger.__module__}.{TelecomPollTrigger.__qualname__}"

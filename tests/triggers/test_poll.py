@@ -169,6 +169,28 @@ def test_many_do_not_poll_first_at_the_same_time(
     assert quarters == {0, 1, 2, 3}  # one of 10**12 runs misses a quarter
 
 
+def test_pauses_end_together_and_not_too_early(monkeypatch: pytest.MonkeyPatch) -> None:
+    ends: dict[float, list[float]] = {}
+
+    async def pause(seconds: float) -> None:
+        begun = asyncio.get_running_loop().time()
+        await WakeSignal().wait(seconds)
+        ends.setdefault(asyncio.get_running_loop().time(), []).append(begun + seconds)
+
+    async def pauses() -> None:
+        loop, clock = asyncio.get_running_loop(), [0.0]
+        monkeypatch.setattr(loop, "time", lambda: clock[0])
+        waiting = [asyncio.create_task(pause(number / 1000)) for number in range(1, 101)]
+        while not all(task.done() for task in waiting):
+            for _ in range(5):
+                await asyncio.sleep(0)
+            clock[0] += 0.001
+
+    asyncio.run(pauses())
+    assert len(ends) == 10  # not 100: ten each begin to poll together
+    assert all(asked - 1e-6 <= ended <= asked + 0.011 for ended, those in ends.items() for asked in those)
+
+
 @pytest.mark.parametrize("how", ["awaited", "blocking"])
 def test_it_obeys_retry_after(how: str) -> None:
     with script(TelecomThrottledError("slow", retry_after=0.4), DELIVERED):
