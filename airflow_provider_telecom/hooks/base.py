@@ -106,6 +106,8 @@ _calls_end_at: ContextVar[float] = ContextVar("calls_end_at", default=math.inf)
 _clients: dict[Hashable, AccountClient] = {}
 _clients_lock = threading.Lock()
 os.register_at_fork(after_in_child=_clients.clear)  # a fork must not share sockets and locks
+_reads: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, asyncio.Future[Any]]] = WeakKeyDictionary()
+"""The connections that are being read in each event loop."""
 
 
 def forget_clients() -> None:
@@ -296,7 +298,32 @@ class TelecomHook(BaseHook, Api[OptionsT], ABC):
             ) from None
 
     async def _aget_connection(self) -> Any:
-        """Read the connection without blocking. Under `airflow dags test` only the blocking API works."""
+        """Read the connection without blocking. All who need it while it is being read share that read.
+
+        A read sends up to three messages to the triggerer's supervisor, which answers one in each turn of its
+        loop: the last of 2,000 triggers would have to wait for minutes.
+        """
+        loop = asyncio.get_running_loop()
+        reads = _reads.setdefault(loop, {})
+        while (read := reads.get(self.conn_id)) is not None:
+            await asyncio.wait([read])
+            if not read.cancelled():
+                return read.result() or await self._aread_alone()
+        reads[self.conn_id] = read = loop.create_future()
+        connection = None
+        try:
+            connection = await self._aread_alone()
+        except asyncio.CancelledError:
+            read.cancel()  # one of the others reads it
+            raise
+        finally:
+            del reads[self.conn_id]
+            if not read.done():
+                read.set_result(connection)
+        return connection
+
+    async def _aread_alone(self) -> Any:
+        """Read the connection. Under `airflow dags test` only the blocking API works."""
         from airflow.sdk.exceptions import AirflowNotFoundException
 
         try:
