@@ -179,21 +179,27 @@ def add_messages(dataset: Any, source: Path, format: str = "csv") -> None:
 
 def add_sessions(dataset: Any, source: Path) -> None:
     """Read the pages of a report, check that no row has moved, and add the rows."""
+    from airflow_provider_telecom.calls.endpoint import Page
     from airflow_provider_telecom.calls.request import Response
     from airflow_provider_telecom.transfers.novaconnect_reports import _Load
-    from airflow_provider_telecom.vendors.novaconnect.consistent_read import _HashTable
+    from airflow_provider_telecom.vendors.novaconnect.consistent_read import PagedReport, _Reading
     from airflow_provider_telecom.vendors.novaconnect.reports import Record, _record_hashes
     from airflow_provider_telecom.vendors.novaconnect.responses import read_success
 
     load = _Load(dataset, "sessions", _START.date(), _START.date() + timedelta(days=_DAYS - 1))
-    seen, counts = _HashTable(), progress()
+    report: PagedReport[Record] = PagedReport(
+        _no_call, PAGE, partial(_record_hashes, key=("sid",)), "POST /report/sessions", 3
+    )
+    reading, counts = _Reading(report, 1, []), progress()
     with source.open("rb") as file:
         for line in file:
             records = read_success(Response(200, {}, line)).items(list[Record])
-            for key, content in _record_hashes(records, ("sid",)):
-                seen.setdefault(key, content)
-            load.add(records, counts)
+            load.add(reading.accept(Page(records)).items, counts)
     load.add_held(counts)
+
+
+def _no_call() -> Any:
+    raise RuntimeError("the pages are read from the file")
 
 
 def progress() -> Any:

@@ -9,7 +9,8 @@ from itertools import chain, repeat
 from typing import Any, overload
 
 _COMPACT = (",", ":")
-_SIMPLE = {str, int, bool, type(None), Decimal}
+SIMPLE_TYPES = frozenset({str, int, bool, type(None), Decimal})
+"""Types of what JSON has in a record that holds no list and no object."""
 _CONSTANTS = ({str}, {int}, {type(None)})
 """Types of which equal values have the same JSON."""
 
@@ -82,28 +83,35 @@ def each_json(objects: Sequence[dict[str, Any]], default: Callable[[Any], str]) 
 
     It is quick if all have the same names in the same order, and no lists, objects or floats.
     """
-    if (columns := _columns_of(objects, default)) is not None:
+    if (columns := _simple_columns(objects, default)) is not None:
         return json_objects(columns, "\n").split("\n")[:-1]
     encoder = json.JSONEncoder(ensure_ascii=False, separators=_COMPACT, default=default)
     return [encoder.encode(one) for one in objects]
 
 
-def _columns_of(
+def _simple_columns(
     objects: Sequence[dict[str, Any]], text_of: Callable[[Decimal], str]
 ) -> dict[str, Sequence[Any]] | None:
-    """Return the values of each name, decimals as texts; None if objects differ in their names."""
-    names = set(map(tuple, objects))
-    if len(names) != 1 or names == {()}:
+    """Return the columns of objects, decimals as texts; None if there are none, or lists or objects inside."""
+    columns = columns_of(objects)
+    if columns is None:
         return None
-    values_of_each = zip(*map(dict.values, objects), strict=True)
-    columns: dict[str, Sequence[Any]] = dict(zip(*names, values_of_each, strict=True))
     for name, values in columns.items():
         kinds = set(map(type, values))
-        if not kinds <= _SIMPLE:
+        if not kinds <= SIMPLE_TYPES:
             return None
         if Decimal in kinds:
             columns[name] = [text_of(one) if type(one) is Decimal else one for one in values]
     return columns
+
+
+def columns_of(objects: Sequence[dict[str, Any]]) -> dict[str, Sequence[Any]] | None:
+    """Return the values of each name; None if not all objects have the same names in the same order."""
+    names = set(map(tuple, objects))
+    if len(names) != 1 or names == {()}:
+        return None
+    values_of_each = zip(*map(dict.values, objects), strict=True)
+    return dict(zip(*names, values_of_each, strict=True))
 
 
 def _texts(values: Sequence[object]) -> Sequence[str]:

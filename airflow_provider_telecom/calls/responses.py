@@ -100,7 +100,8 @@ def _replace_unpaired(text: str) -> str:
 def _fraction(text: str) -> Decimal:
     """Return a fraction. `1e999999999` is rejected: its conversion to an int would take hours."""
     number = Decimal(text)
-    if len(text) > _MAX_DIGITS or abs(number.adjusted()) > _MAX_DIGITS:
+    has_exponent = "e" in text or "E" in text
+    if len(text) > _MAX_DIGITS or (has_exponent and abs(number.adjusted()) > _MAX_DIGITS):
         raise ValueError("out of range")
     return number
 

@@ -16,6 +16,7 @@ from functools import cached_property
 from itertools import chain
 from typing import IO, TYPE_CHECKING, Any, NamedTuple, Protocol
 
+from airflow_provider_telecom.calls.json_columns import JsonColumns, columns_of
 from airflow_provider_telecom.calls.rows.alike import LikeRecords, Values
 from airflow_provider_telecom.calls.rows.csv_file import CsvReader
 from airflow_provider_telecom.calls.rows.record import BOM, MAX_RECORD_BYTES
@@ -120,13 +121,11 @@ class TextBatch:
 class ObjectBatch:
     """Records of JSON or XML, as they were read."""
 
-    def __init__(self, records: Sequence[dict[str, Any]], places: Sequence[int]) -> None:
+    def __init__(self, records: list[dict[str, Any]] | JsonColumns, places: Sequence[int]) -> None:
         self._records, self.places = records, places
-        self._key_lists = set(map(tuple, records))
-        self._columns: Mapping[str, Sequence[Any]] = {}
-        if len(self._key_lists) == 1:  # all records have the same fields in the same order
-            columns = zip(*map(dict.values, records), strict=True)
-            self._columns = dict(zip(*self._key_lists, columns, strict=True))
+        columns = records.columns if isinstance(records, JsonColumns) else columns_of(records)
+        self._columns: Mapping[str, Sequence[Any]] = columns or {}
+        """Empty if not all records have the same fields in the same order."""
 
     def __len__(self) -> int:
         return len(self._records)
@@ -134,7 +133,7 @@ class ObjectBatch:
     @property
     def keys(self) -> Iterable[str]:
         """The names of all fields of any record."""
-        return dict.fromkeys(chain.from_iterable(self._key_lists))
+        return self._columns or dict.fromkeys(chain.from_iterable(self._records))
 
     def texts(self, key: str) -> Cells:
         """Return a field as texts."""
@@ -169,7 +168,7 @@ class ObjectBatch:
         from pyarrow import compute
 
         if not self._columns:
-            return Cells(pyarrow.array(json_texts(self._records), pyarrow.string()))
+            return Cells(pyarrow.array(json_texts([*self._records]), pyarrow.string()))
         parts: list[Any] = []
         usual, before = None, "{"
         for key, values in self._columns.items():
@@ -189,7 +188,7 @@ class ObjectBatch:
 
     def record(self, place: int) -> dict[str, Any]:
         """Return the record at an index."""
-        return self._records[place]
+        return dict(self._records[place])
 
 
 class JsonBatch:

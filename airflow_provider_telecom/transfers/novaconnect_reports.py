@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 from airflow_provider_telecom.calls.checks import in_range, one_of
 from airflow_provider_telecom.calls.errors import TelecomInputError
 from airflow_provider_telecom.calls.intervals import check_day
+from airflow_provider_telecom.calls.json_columns import JsonColumns, columns_of
 from airflow_provider_telecom.operators.novaconnect import NovaConnectOperator
 from airflow_provider_telecom.tasks.literals import check_if_literal
 from airflow_provider_telecom.transfers.base import RecordsArguments, RecordsOperator
@@ -163,14 +164,13 @@ class _Load:
     end: date
     number: int = 0
     elsewhere: int = 0
-    held: list[Record] = field(default_factory=list)
+    held: dict[str, list[Any]] = field(default_factory=dict)
+    """The values of each field of records that are added later: of the same fields in the same order."""
 
-    def add(self, records: Sequence[Record], progress: ProgressLogger) -> None:
+    def add(self, records: list[Record], progress: ProgressLogger) -> None:
         """Add records: many at once if the data set takes them so, otherwise one by one."""
         if self.dataset.takes_tables:
-            self.held += records
-            if len(self.held) >= _RECORDS_AT_ONCE:
-                self.add_held(progress)
+            self._hold(records, progress)
             return
         for record in records:
             self.number += 1
@@ -180,17 +180,34 @@ class _Load:
 
     def add_held(self, progress: ProgressLogger) -> None:
         """Add the records that were held until there are enough of them."""
-        if not self.held:
+        if self.held:
+            held, self.held = JsonColumns(self.held), {}
+            self._add_batch(held, progress)
+
+    def _hold(self, records: list[Record], progress: ProgressLogger) -> None:
+        if not records:
             return
+        columns = columns_of(records)
+        if columns is None or list(columns) != list(self.held):
+            self.add_held(progress)
+        if columns is None:
+            self._add_batch(records, progress)
+            return
+        for name, values in columns.items():
+            self.held.setdefault(name, []).extend(values)
+        if len(next(iter(self.held.values()))) >= _RECORDS_AT_ONCE:
+            self.add_held(progress)
+
+    def _add_batch(self, records: list[Record] | JsonColumns, progress: ProgressLogger) -> None:
         from airflow_provider_telecom.transfers.batches import ObjectBatch
         from airflow_provider_telecom.transfers.columnar import add_records
         from airflow_provider_telecom.vendors.novaconnect.schema import usual_records
 
-        places = range(self.number + 1, self.number + 1 + len(self.held))
-        batch, usual = ObjectBatch(self.held, places), usual_records(self.report)
+        places = range(self.number + 1, self.number + 1 + len(records))
+        batch, usual = ObjectBatch(records, places), usual_records(self.report)
         left_out = add_records(self.dataset, [batch], usual, None, self._choose, self._add, progress)
         self.elsewhere += left_out  # `_add` has added to it as well
-        self.number, self.held = self.number + len(self.held), []
+        self.number += len(records)
         self.dataset.check()
 
     def _choose(self, found: Columns) -> Choice:

@@ -77,10 +77,10 @@ def read_pages(first: Call[ListPage[HasIdT]], size: int) -> Call[ListReading[Has
         page, pages, last = (yield from page.next_page()), pages + 1, ids
 
 
-RowHash = tuple[bytes, bytes]
+RowHash = tuple[int, int]
 """The hash of a row's key and the hash of its content, 64 bits each."""
-_HASH_BYTES, _BUCKETS = 8, 32_768
-_PACK = Struct(">q").pack
+_BUCKETS = 32_768
+_ENTRY, _KEY = Struct("=qq"), Struct("=q")
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,10 +107,9 @@ class PagedReport(Generic[T]):
     """After this many readings in which rows moved, an error is raised."""
 
 
-def row_hashes(keys: Iterable[str], contents: Iterable[str]) -> list[RowHash]:
+def row_hashes(keys: Iterable[str | bytes], contents: Iterable[str | bytes]) -> list[RowHash]:
     """Return the hashes of rows: Python's own, SipHash. It is the same within a process, and quick."""
-    hashes = (map(_PACK, map(hash, texts)) for texts in (keys, contents))
-    return list(zip(*hashes, strict=True))
+    return list(zip(map(hash, keys), map(hash, contents), strict=True))
 
 
 def read_consistently(report: PagedReport[T], reading: int = 1) -> Call[ConsistentPage[T]]:
@@ -147,17 +146,22 @@ class _HashTable:
     def __len__(self) -> int:
         return self._count
 
-    def setdefault(self, key: bytes, content: bytes) -> bytes | None:
-        """Return the content of a key. Of a new key return None, and add it."""
-        bucket = self._buckets[(key[0] << 8 | key[1]) % _BUCKETS]
-        place = bucket.find(key)
-        while place > 0 and place % (2 * _HASH_BYTES):  # found across two entries, not as a key
-            place = bucket.find(key, place + 1)
-        if place >= 0:
-            return bytes(bucket[place + _HASH_BYTES : place + 2 * _HASH_BYTES])
-        bucket += key + content
-        self._count += 1
-        return None
+    def add(self, rows: Iterable[RowHash]) -> list[int | None]:
+        """Add the rows whose keys are new; return for each row the content that its key had, or None."""
+        found: list[int | None] = []
+        for key, content in rows:
+            entry = _ENTRY.pack(key, content)
+            bucket = self._buckets[key % _BUCKETS]
+            place = bucket.find(entry[: _KEY.size])
+            while place > 0 and place % _ENTRY.size:  # found across two entries, not as a key
+                place = bucket.find(entry[: _KEY.size], place + 1)
+            if place < 0:
+                bucket += entry
+                found.append(None)
+            else:
+                found.append(_KEY.unpack_from(bucket, place + _KEY.size)[0])
+        self._count += found.count(None)
+        return found
 
 
 @dataclass
@@ -178,7 +182,12 @@ class _Reading(Generic[T]):
         is_duplicate = bool(hashes) and _keys(hashes) == _keys(self.last)
         following = self._after_duplicate_page(page) if is_duplicate else page.next_page
         self.last, self.pages = hashes, self.pages + 1
-        new = [row for row, hashed in zip(page.items, hashes, strict=True) if self._is_new(*hashed)]
+        known = self.seen.add(hashes)
+        new = page.items
+        if any(one is not None for one in known):
+            pairs = zip(known, hashes, strict=True)
+            self.moved = self.moved or any(one not in (None, content) for one, (_, content) in pairs)
+            new = [row for row, one in zip(page.items, known, strict=True) if one is None]
         self.moved = self.moved or bool(new and self.duplicate_pages)
         if following is not None and not self.moved:
             return ConsistentPage(new, lambda: self._next_page(following), restarted)
@@ -197,11 +206,6 @@ class _Reading(Generic[T]):
             )
         self.duplicate_pages += 1
         return page.next_page if self.duplicate_pages == 1 else None
-
-    def _is_new(self, key: bytes, content: bytes) -> bool:
-        known = self.seen.setdefault(key, content)
-        self.moved = self.moved or known not in (None, content)
-        return known is None
 
     def _is_one_page(self) -> bool:
         """Whether the first page had room for more rows and held all of them: nothing could move."""
@@ -223,5 +227,5 @@ class _Reading(Generic[T]):
         )
 
 
-def _keys(hashes: list[RowHash]) -> list[bytes]:
+def _keys(hashes: list[RowHash]) -> list[int]:
     return [key for key, _ in hashes]

@@ -9,14 +9,16 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Sequence
 from datetime import date
-from decimal import Decimal
 from functools import partial
 from itertools import chain
 from operator import itemgetter
 from typing import Any, NamedTuple, TypedDict, TypeVar, Unpack
 
+import msgspec
+
 from airflow_provider_telecom.calls.checks import one_of
 from airflow_provider_telecom.calls.endpoint import Call, Page, endpoint
+from airflow_provider_telecom.calls.json_columns import SIMPLE_TYPES
 from airflow_provider_telecom.vendors.novaconnect import arguments
 from airflow_provider_telecom.vendors.novaconnect.consistent_read import (
     ConsistentPage,
@@ -42,7 +44,7 @@ Record = dict[str, Any]
 Day = date | str | None
 
 REPORT_PAGE_SIZE = 500
-_SIMPLE = {str, int, bool, type(None), Decimal}
+_ENCODER = msgspec.json.Encoder(decimal_format="number")  # a text is never the same as a number
 
 
 class _Report(NamedTuple):
@@ -200,7 +202,7 @@ def _record_hashes(records: Sequence[Record], key: Sequence[str]) -> list[RowHas
     """Return the hashes of records. A record without its key is identified by its whole content."""
     contents = _contents(records)
     keys = [[str(record.get(name)) for record in records] for name in key]
-    ids = [*map(" ".join, zip(*keys, strict=True))]
+    ids: list[str | bytes] = [*map(" ".join, zip(*keys, strict=True))]
     if not all(map(all, keys)) or not "".join(chain.from_iterable(keys)).isdecimal():
         decimal = [all(map(str.isdecimal, one)) for one in zip(*keys, strict=True)]
         triples = zip(decimal, ids, contents, strict=True)
@@ -208,20 +210,28 @@ def _record_hashes(records: Sequence[Record], key: Sequence[str]) -> list[RowHas
     return row_hashes(ids, contents)
 
 
-def _contents(records: Sequence[Record]) -> list[str]:
+def _contents(records: Sequence[Record]) -> list[bytes]:
     """Return a text for each record: of two records the same if they are equal, in whatever order."""
     alike = set(map(tuple, records))
     if len(alike) == 1 and len(names := sorted(*alike)) > 1:
         values = [*map(itemgetter(*names), records)]
-        if set(map(type, chain.from_iterable(values))) <= _SIMPLE:
-            before = repr(names)
-            return [before + one for one in map(repr, values)]
+        if (found := _json_lines(names, values)) is not None:
+            return found
     return [_content(one) for one in records]
 
 
-def _content(record: Record) -> str:
+def _content(record: Record) -> bytes:
     names = sorted(record)
-    values = tuple(record[name] for name in names)
-    if set(map(type, values)) <= _SIMPLE:
-        return f"{names!r}{values!r}"
-    return json.dumps(record, sort_keys=True, default=str)
+    found = _json_lines(names, [tuple(record[name] for name in names)])
+    return found[0] if found else json.dumps(record, sort_keys=True, default=str).encode()
+
+
+def _json_lines(names: Sequence[str], values: Sequence[tuple[Any, ...]]) -> list[bytes] | None:
+    """Return the JSON of each record; None if one has a list, an object, or what msgspec can't write."""
+    if not set(map(type, chain.from_iterable(values))) <= SIMPLE_TYPES:
+        return None
+    try:
+        before = _ENCODER.encode(names)
+        return [before + line for line in _ENCODER.encode_lines(values).split(b"\n")[:-1]]
+    except (ValueError, OverflowError):  # half of a character, a number of more than 64 bits
+        return None
