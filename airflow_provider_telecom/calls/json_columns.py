@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
+from functools import cached_property
 from itertools import chain, repeat
 from typing import Any, overload
 
@@ -92,9 +93,8 @@ def each_json(objects: Sequence[dict[str, Any]], default: Callable[[Any], str]) 
 def _simple_columns(
     objects: Sequence[dict[str, Any]], text_of: Callable[[Decimal], str]
 ) -> dict[str, Sequence[Any]] | None:
-    """Return the columns of objects, decimals as texts; None if there are none, or lists or objects inside."""
-    columns = columns_of(objects)
-    if columns is None:
+    """Return the columns of objects, decimals as texts; None without columns, or for other types."""
+    if (columns := columns_of(objects)) is None:
         return None
     for name, values in columns.items():
         kinds = set(map(type, values))
@@ -105,8 +105,19 @@ def _simple_columns(
     return columns
 
 
+class JsonObjects(list[dict[str, Any]]):
+    """A list of JSON objects that is not changed; its columns are made once."""
+
+    @cached_property
+    def columns(self) -> dict[str, Sequence[Any]] | None:
+        """What `columns_of` returns."""
+        return columns_of([*self])
+
+
 def columns_of(objects: Sequence[dict[str, Any]]) -> dict[str, Sequence[Any]] | None:
     """Return the values of each name; None if not all objects have the same names in the same order."""
+    if isinstance(objects, JsonObjects):
+        return objects.columns
     names = set(map(tuple, objects))
     if len(names) != 1 or names == {()}:
         return None

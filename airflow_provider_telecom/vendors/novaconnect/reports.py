@@ -7,18 +7,17 @@ and the `id` of a row is that of its SIM. Rows may move between pages while the 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date
 from functools import partial
 from itertools import chain
-from operator import itemgetter
 from typing import Any, NamedTuple, TypedDict, TypeVar, Unpack
 
 import msgspec
 
 from airflow_provider_telecom.calls.checks import one_of
 from airflow_provider_telecom.calls.endpoint import Call, Page, endpoint
-from airflow_provider_telecom.calls.json_columns import SIMPLE_TYPES
+from airflow_provider_telecom.calls.json_columns import SIMPLE_TYPES, columns_of
 from airflow_provider_telecom.vendors.novaconnect import arguments
 from airflow_provider_telecom.vendors.novaconnect.consistent_read import (
     ConsistentPage,
@@ -200,8 +199,9 @@ def _row_hashes(rows: Sequence[ReportRow]) -> list[RowHash]:
 
 def _record_hashes(records: Sequence[Record], key: Sequence[str]) -> list[RowHash]:
     """Return the hashes of records. A record without its key is identified by its whole content."""
-    contents = _contents(records)
-    keys = [[str(record.get(name)) for record in records] for name in key]
+    columns = columns_of(records) or {}
+    contents = _json_lines(columns) or [_content(one) for one in records]
+    keys = [[*map(str, columns[name])] if name in columns else _each(name, records) for name in key]
     ids: list[str | bytes] = [*map(" ".join, zip(*keys, strict=True))]
     if not all(map(all, keys)) or not "".join(chain.from_iterable(keys)).isdecimal():
         decimal = [all(map(str.isdecimal, one)) for one in zip(*keys, strict=True)]
@@ -210,28 +210,25 @@ def _record_hashes(records: Sequence[Record], key: Sequence[str]) -> list[RowHas
     return row_hashes(ids, contents)
 
 
-def _contents(records: Sequence[Record]) -> list[bytes]:
-    """Return a text for each record: of two records the same if they are equal, in whatever order."""
-    alike = set(map(tuple, records))
-    if len(alike) == 1 and len(names := sorted(*alike)) > 1:
-        values = [*map(itemgetter(*names), records)]
-        if (found := _json_lines(names, values)) is not None:
-            return found
-    return [_content(one) for one in records]
+def _each(name: str, records: Sequence[Record]) -> list[str]:
+    return [str(record.get(name)) for record in records]
 
 
 def _content(record: Record) -> bytes:
-    names = sorted(record)
-    found = _json_lines(names, [tuple(record[name] for name in names)])
+    """Return a text of a record: of two records the same if they are equal, in whatever order."""
+    found = _json_lines({name: (value,) for name, value in record.items()})
     return found[0] if found else json.dumps(record, sort_keys=True, default=str).encode()
 
 
-def _json_lines(names: Sequence[str], values: Sequence[tuple[Any, ...]]) -> list[bytes] | None:
-    """Return the JSON of each record; None if one has a list, an object, or what msgspec can't write."""
-    if not set(map(type, chain.from_iterable(values))) <= SIMPLE_TYPES:
+def _json_lines(columns: Mapping[str, Sequence[Any]]) -> list[bytes] | None:
+    """Return `_content` of each record; None if there is a list or object inside, or a value without JSON."""
+    names = sorted(columns)
+    values = [columns[name] for name in names]
+    if not {*chain.from_iterable(map(type, one) for one in values)} <= SIMPLE_TYPES:
         return None
     try:
         before = _ENCODER.encode(names)
-        return [before + line for line in _ENCODER.encode_lines(values).split(b"\n")[:-1]]
+        lines = _ENCODER.encode_lines([*zip(*values, strict=True)])
     except (ValueError, OverflowError):  # half of a character, a number of more than 64 bits
         return None
+    return [before + line for line in lines.split(b"\n")[:-1]]

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, cast
 
 from airflow_provider_telecom.calls.errors import (
     TelecomAnswerError,
@@ -18,6 +18,7 @@ from airflow_provider_telecom.calls.errors import (
     TelecomRejectedError,
     TelecomThrottledError,
 )
+from airflow_provider_telecom.calls.json_columns import JsonObjects
 from airflow_provider_telecom.calls.request import Response
 from airflow_provider_telecom.calls.responses import (
     ErrorDetails,
@@ -61,7 +62,7 @@ class Envelope:
         """Return the rows of a list or a report. Raises TelecomAnswerError."""
         found = self._part("items")
         if rows == list[dict[str, Any]] and isinstance(found, list) and set(map(type, found)) <= {dict}:
-            return found
+            return cast("list[T]", JsonObjects(found))
         return to_model(rows, found, self.body)
 
     def total(self) -> int | None:
