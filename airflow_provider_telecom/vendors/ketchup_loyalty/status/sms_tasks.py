@@ -32,9 +32,11 @@ class TaskCounts:
     def of(cls, task: SmsTask) -> TaskCounts:
         """Return the counts of one task."""
         counts = {name: getattr(task, name) for name in _COUNTED}
-        return cls(**counts, price=str(task.total_price), currency=task.currency)
+        return cls(**counts, price=str(task.total_price), currency=task.currency or None)
 
     def __add__(self, other: TaskCounts) -> TaskCounts:
+        if self == _NOTHING:  # so for each waiter of one task, at each poll
+            return other
         return TaskCounts(
             **{name: getattr(self, name) + getattr(other, name) for name in _COUNTED},
             price=str(Decimal(self.price) + Decimal(other.price)),
@@ -64,6 +66,9 @@ class TaskCounts:
         """Return the counts for an XCom. Amounts of several currencies are not added up."""
         price = self.price if len(_currencies(self)) <= 1 else None
         return {**self.stored(), "undelivered": self.undelivered, "price": price}
+
+
+_NOTHING = TaskCounts()
 
 
 @dataclass(frozen=True)
