@@ -18,7 +18,7 @@ from airflow_provider_telecom.calls.errors import (
     TelecomThrottledError,
     TelecomUnknownError,
 )
-from airflow_provider_telecom.journal.journal import OutcomeUnknownError
+from airflow_provider_telecom.journal.unknown import OutcomeUnknownError
 
 NOT_SENT = "not_sent"
 """The code of recipients who have certainly got nothing, because their connection has failed."""

@@ -22,7 +22,7 @@ from airflow_provider_telecom.calls.errors import (
     TelecomRejectedError,
     TelecomUnknownError,
 )
-from airflow_provider_telecom.journal.journal import OnUnknown
+from airflow_provider_telecom.journal.unknown import OnUnknown
 
 MessageT = TypeVar("MessageT")
 log = logging.getLogger(__name__)

@@ -29,12 +29,12 @@ from airflow_provider_telecom.bulk.requests_without_keys import (
 )
 from airflow_provider_telecom.calls.errors import TelecomUnknownError
 from airflow_provider_telecom.journal.checkpoint import EVERY_SECONDS, Checkpoint
-from airflow_provider_telecom.journal.journal import OutcomeUnknownError
+from airflow_provider_telecom.journal.unknown import OutcomeUnknownError
 
 if TYPE_CHECKING:
     from airflow_provider_telecom.bulk.outcomes import OutcomeLine
     from airflow_provider_telecom.bulk.results_file import ResultsFile
-    from airflow_provider_telecom.journal.journal import OnUnknown
+    from airflow_provider_telecom.journal.unknown import OnUnknown
 
 MessageT = TypeVar("MessageT")
 _HANDED_OVER_AT_ONCE = 20_000

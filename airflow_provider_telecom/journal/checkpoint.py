@@ -16,7 +16,8 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from airflow_provider_telecom.calls.errors import TelecomInputError, TelecomNotSentError
-from airflow_provider_telecom.journal.journal import Entry, Facts, Journal, State
+from airflow_provider_telecom.journal.journal import Entry, Journal, State
+from airflow_provider_telecom.journal.unknown import Facts
 
 if TYPE_CHECKING:
     from hashlib import _Hash

@@ -20,14 +20,11 @@ content may now be at another place of the list, which may have sent it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import Any, Literal, Protocol, TypedDict, get_args
+from typing import Any, Protocol, TypedDict
 
-from airflow.sdk.exceptions import AirflowFailException
-
-from airflow_provider_telecom.calls.checks import one_of
 from airflow_provider_telecom.calls.errors import (
     TelecomError,
     TelecomInputError,
@@ -35,10 +32,7 @@ from airflow_provider_telecom.calls.errors import (
     TelecomUnknownError,
 )
 from airflow_provider_telecom.journal.idempotency_keys import fingerprint
-
-OnUnknown = Literal["fail", "resend", "assume_sent"]
-Facts = Mapping[str, Any]
-"""The result of an effect, as JSON."""
+from airflow_provider_telecom.journal.unknown import Facts, OnUnknown, OutcomeUnknownError
 
 
 class StoredIdentity(TypedDict, total=False):
@@ -120,16 +114,6 @@ class EffectIdentity:
     def has_same_recipient(self, entry: Entry) -> bool:
         """Whether it is for the same person."""
         return self.hashes["to"] == entry.identity.get("to")
-
-
-class OutcomeUnknownError(TelecomUnknownError, AirflowFailException):
-    """Nobody can know whether an effect happened. Airflow does not retry the task, whatever its policy."""
-
-
-def check_on_unknown(value: str) -> OnUnknown:
-    """Return a policy. Raises TelecomInputError."""
-    chosen: OnUnknown = one_of("on_unknown", value, get_args(OnUnknown))  # type: ignore[arg-type]
-    return chosen
 
 
 class Journal:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, NamedTuple, TypeVar
 from airflow_provider_telecom.bulk.failover import NOT_SENT, check_failover
 from airflow_provider_telecom.calls.checks import in_range
 from airflow_provider_telecom.calls.errors import TelecomRejectedError
-from airflow_provider_telecom.journal.journal import OutcomeUnknownError
+from airflow_provider_telecom.journal.unknown import OutcomeUnknownError
 from airflow_provider_telecom.operators.recipients import (
     ReadingArguments,
     RecipientsOperator,

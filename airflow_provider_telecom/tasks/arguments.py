@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Required, TypeAlias, TypedDict
 if TYPE_CHECKING:
     from airflow.sdk import DAG, Context, RetryPolicy, TaskGroup
 
-    from airflow_provider_telecom.journal.journal import OnUnknown
+    from airflow_provider_telecom.journal.unknown import OnUnknown
 
 
 Callbacks: TypeAlias = "Callable[[Context], None] | Sequence[Callable[[Context], None]] | None"

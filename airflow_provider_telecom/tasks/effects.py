@@ -7,17 +7,14 @@ from typing import TYPE_CHECKING, Any, cast
 
 from airflow_provider_telecom.calls.errors import TelecomInputError
 from airflow_provider_telecom.journal.idempotency_keys import IdempotencyKeys, fingerprint
-from airflow_provider_telecom.journal.journal import (
-    EffectIdentity,
-    Journal,
-    OnUnknown,
-    check_on_unknown,
-)
+from airflow_provider_telecom.journal.unknown import OnUnknown, check_on_unknown
 from airflow_provider_telecom.tasks.base import TelecomOperator, XComT
 from airflow_provider_telecom.tasks.private import hide
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
+
+    from airflow_provider_telecom.journal.journal import Journal
 
 _SHOWN = ("known_before", "reserved_segments", "changed", "skipped", "price", "currency")
 """What of an XCom is logged: no ids, since those of some vendors contain a number. Lists are counted."""
@@ -59,6 +56,8 @@ class JournaledOperator(TelecomOperator):
 
     def _journal(self, context: Context) -> Journal:
         """Return the send journal of this task in this run."""
+        from airflow_provider_telecom.journal.journal import Journal
+
         is_mapped = context["ti"].map_index not in (None, -1)
         return Journal(context["task_state_store"], self.hook.wait_until_ready, is_mapped)
 
@@ -143,6 +142,8 @@ class IdempotentOperator(JournaledOperator):
 
         Without a key a later try may have any other content.
         """
+        from airflow_provider_telecom.journal.journal import EffectIdentity
+
         identity = EffectIdentity(self.conn_id, msisdn, key)
         body = self._fingerprint(content)
         journal = self._journal(context)

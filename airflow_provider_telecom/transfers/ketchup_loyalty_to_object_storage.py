@@ -13,7 +13,8 @@ from typing import IO, TYPE_CHECKING, Any, ClassVar, Literal, Unpack, get_args
 from airflow_provider_telecom.calls.checks import one_of
 from airflow_provider_telecom.calls.errors import TelecomInputError, TelecomNotFoundError
 from airflow_provider_telecom.journal.idempotency_keys import fingerprint
-from airflow_provider_telecom.journal.journal import Entry, Facts, Journal, State
+from airflow_provider_telecom.journal.journal import Entry, Journal, State
+from airflow_provider_telecom.journal.unknown import Facts
 from airflow_provider_telecom.operators.ketchup_loyalty.exports import (
     ExportArguments,
     KetchUpCreateStatExportOperator,

@@ -25,14 +25,8 @@ from airflow_provider_telecom.calls.errors import (
     TelecomThrottledError,
     TelecomUnknownError,
 )
-from airflow_provider_telecom.journal.journal import (
-    EffectIdentity,
-    Entry,
-    Journal,
-    OutcomeUnknownError,
-    State,
-    check_on_unknown,
-)
+from airflow_provider_telecom.journal.journal import EffectIdentity, Entry, Journal, State
+from airflow_provider_telecom.journal.unknown import OutcomeUnknownError, check_on_unknown
 from tests.running import Store
 
 BODY, OTHER = "a" * 64, "b" * 64

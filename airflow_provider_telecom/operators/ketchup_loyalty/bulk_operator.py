@@ -14,7 +14,7 @@ from airflow_provider_telecom.bulk.failover import check_failover
 from airflow_provider_telecom.bulk.garbage import old_objects_frozen
 from airflow_provider_telecom.calls.checks import in_range, non_blank
 from airflow_provider_telecom.calls.errors import TelecomInputError
-from airflow_provider_telecom.journal.journal import OnUnknown
+from airflow_provider_telecom.journal.unknown import OnUnknown
 from airflow_provider_telecom.operators.ketchup_loyalty.bulk_waiting import FinalStatesOperator
 from airflow_provider_telecom.operators.ketchup_loyalty.operator import KetchUpOperator
 from airflow_provider_telecom.operators.ketchup_loyalty.results import (

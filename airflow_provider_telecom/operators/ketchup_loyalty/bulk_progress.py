@@ -13,7 +13,7 @@ from airflow_provider_telecom.operators.ketchup_loyalty.results import SendCount
 
 if TYPE_CHECKING:
     from airflow_provider_telecom.bulk.results_file import ResultsFile
-    from airflow_provider_telecom.journal.journal import Facts
+    from airflow_provider_telecom.journal.unknown import Facts
 
 
 class BulkProgress:

@@ -21,7 +21,7 @@ from airflow_provider_telecom.calls.errors import (
     TelecomThrottledError,
     TelecomUnknownError,
 )
-from airflow_provider_telecom.journal.journal import OnUnknown, OutcomeUnknownError
+from airflow_provider_telecom.journal.unknown import OnUnknown, OutcomeUnknownError
 from airflow_provider_telecom.operators.ketchup_loyalty.results import (
     NO_FUNDS,
     VENDOR_FAILED,

@@ -23,7 +23,8 @@ from airflow_provider_telecom.calls.intervals import (
     start_of,
 )
 from airflow_provider_telecom.journal.idempotency_keys import fingerprint
-from airflow_provider_telecom.journal.journal import Entry, Facts, Journal, State
+from airflow_provider_telecom.journal.journal import Entry, Journal, State
+from airflow_provider_telecom.journal.unknown import Facts
 from airflow_provider_telecom.operators.ketchup_loyalty.operator import (
     STATUS_CHECKS,
     WEBHOOKS,

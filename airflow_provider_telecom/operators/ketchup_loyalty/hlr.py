@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Unpack
 
 from airflow_provider_telecom.bulk.chunks import in_chunks
 from airflow_provider_telecom.calls.errors import TelecomError, TelecomInputError
-from airflow_provider_telecom.journal.journal import Facts
+from airflow_provider_telecom.journal.unknown import Facts
 from airflow_provider_telecom.operators.ketchup_loyalty.bulk_operator import (
     BulkArguments,
     KetchUpBulkOperator,

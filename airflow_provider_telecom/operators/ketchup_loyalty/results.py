@@ -18,7 +18,7 @@ from airflow_provider_telecom.calls.errors import (
 )
 
 if TYPE_CHECKING:
-    from airflow_provider_telecom.journal.journal import Facts
+    from airflow_provider_telecom.journal.unknown import Facts
     from airflow_provider_telecom.vendors.ketchup_loyalty.models import AcceptedResults, SendResult
 
 T = TypeVar("T")

@@ -13,13 +13,7 @@ from airflow_provider_telecom.bulk.text_template import Text, check_text
 from airflow_provider_telecom.calls.checks import non_blank, one_of
 from airflow_provider_telecom.calls.errors import TelecomInputError, TelecomUnknownError
 from airflow_provider_telecom.journal.idempotency_keys import fingerprint
-from airflow_provider_telecom.journal.journal import (
-    Facts,
-    Journal,
-    OnUnknown,
-    State,
-    check_on_unknown,
-)
+from airflow_provider_telecom.journal.unknown import Facts, OnUnknown, check_on_unknown
 from airflow_provider_telecom.operators.ketchup_loyalty.bulk_operator import (
     BulkArguments,
     KetchUpBulkOperator,
@@ -41,6 +35,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from airflow_provider_telecom.bulk.audience import Audience
+    from airflow_provider_telecom.journal.journal import Journal
     from airflow_provider_telecom.triggers.polling import PollEvent
     from airflow_provider_telecom.vendors.ketchup_loyalty.models import SendResult, ViberRecipient
 
@@ -244,6 +239,8 @@ class KetchUpSendViberOperator(KetchUpBulkOperator, CampaignOperator):
 
     def _check_other_form(self, journal: Journal, kind: str) -> None:
         """Raise TelecomInputError if an earlier try may have sent in the other form: it has its own entry."""
+        from airflow_provider_telecom.journal.journal import State
+
         entry = journal.read(self._entry_name(kind))
         if entry is not None and entry.state in (State.INTENT, State.UNKNOWN, State.DONE):
             raise TelecomInputError(

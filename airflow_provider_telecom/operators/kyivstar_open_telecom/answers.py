@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from airflow.sdk import ObjectStoragePath
 
     from airflow_provider_telecom.hooks.kyivstar_open_telecom import KyivstarOpenTelecomHook
-    from airflow_provider_telecom.journal.journal import Facts
+    from airflow_provider_telecom.journal.unknown import Facts
 
 Place = tuple[int, str]
 """A row among all rows, and the label of a check."""

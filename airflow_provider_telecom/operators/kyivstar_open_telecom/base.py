@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from airflow_provider_telecom.links.consoles import KyivstarConsoleLink
 from airflow_provider_telecom.tasks.base import TelecomOperator
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     from airflow_provider_telecom.hooks.kyivstar_open_telecom import KyivstarOpenTelecomHook
 
+OnLostAnswer = Literal["repeat_once", "report"]
+"""What is done about a billed check whose answer was lost."""
 STATUS_MODULE = "airflow_provider_telecom.vendors.kyivstar_open_telecom.status"
 
 

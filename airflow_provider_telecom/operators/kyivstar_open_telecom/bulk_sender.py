@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from airflow_provider_telecom.bulk.text_template import Text
     from airflow_provider_telecom.hooks.kyivstar_open_telecom import KyivstarOpenTelecomHook
     from airflow_provider_telecom.journal.idempotency_keys import IdempotencyKeys
-    from airflow_provider_telecom.journal.journal import OnUnknown
+    from airflow_provider_telecom.journal.unknown import OnUnknown
     from airflow_provider_telecom.vendors.kyivstar_open_telecom.contents import BatchSms
     from airflow_provider_telecom.vendors.kyivstar_open_telecom.models import BatchItem, BatchResult
 

@@ -10,12 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Required, Unpack, get_args
+from typing import TYPE_CHECKING, Any, ClassVar, Required, Unpack, get_args
 
 from airflow_provider_telecom.calls.checks import in_range, non_blank, one_of
 from airflow_provider_telecom.calls.errors import TelecomInputError
-from airflow_provider_telecom.journal.checkpoint import Checkpoint
-from airflow_provider_telecom.operators.kyivstar_open_telecom.base import KyivstarOperator
+from airflow_provider_telecom.operators.kyivstar_open_telecom.base import KyivstarOperator, OnLostAnswer
 from airflow_provider_telecom.operators.kyivstar_open_telecom.checks import SubscriberCheck, check_distinct
 from airflow_provider_telecom.operators.recipients import (
     ReadingArguments,
@@ -31,7 +30,6 @@ if TYPE_CHECKING:
     from airflow_provider_telecom.operators.kyivstar_open_telecom.checking import Checking
     from airflow_provider_telecom.operators.kyivstar_open_telecom.rules import Rule, Ruling
 
-OnLostAnswer = Literal["repeat_once", "report"]
 _MAX_CHECKS = 10**12
 _MAX_CHUNK_SIZE = 1_000
 _MAX_CONCURRENCY = 32
@@ -192,6 +190,7 @@ class KyivstarCheckSubscribersOperator(KyivstarOperator, RecipientsOperator):
             if self.is_dry_run:
                 return {**planned, **self._price_facts(audience), "dry_run": True}
             from airflow_provider_telecom.bulk.results_file import ResultsFile
+            from airflow_provider_telecom.journal.checkpoint import Checkpoint
             from airflow_provider_telecom.operators.kyivstar_open_telecom.checking import Checking
 
             journal, identity = self._journal(context), self._audience_identity(context, audience)

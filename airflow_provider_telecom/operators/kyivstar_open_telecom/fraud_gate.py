@@ -16,9 +16,11 @@ from airflow_provider_telecom.calls.checks import non_blank, one_of
 from airflow_provider_telecom.calls.errors import TelecomInputError
 from airflow_provider_telecom.calls.phone import e164
 from airflow_provider_telecom.calls.privacy import HideTraceback
-from airflow_provider_telecom.operators.kyivstar_open_telecom.base import KyivstarOperator, add_units
-from airflow_provider_telecom.operators.kyivstar_open_telecom.check_subscribers import OnLostAnswer
-from airflow_provider_telecom.operators.kyivstar_open_telecom.checks import OtherDevice
+from airflow_provider_telecom.operators.kyivstar_open_telecom.base import (
+    KyivstarOperator,
+    OnLostAnswer,
+    add_units,
+)
 from airflow_provider_telecom.tasks.arguments import JournaledArguments
 from airflow_provider_telecom.tasks.effects import JournaledOperator
 
@@ -110,6 +112,7 @@ class KyivstarFraudGateOperator(KyivstarOperator, JournaledOperator, BranchMixIn
         on_lost_answer: OnLostAnswer = "repeat_once",
         **kwargs: Unpack[JournaledArguments],
     ) -> None:
+        from airflow_provider_telecom.operators.kyivstar_open_telecom.checks import OtherDevice
         from airflow_provider_telecom.operators.kyivstar_open_telecom.rules import Ruling
 
         super().__init__(**kwargs)

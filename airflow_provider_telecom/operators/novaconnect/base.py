@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from airflow_provider_telecom.calls.checks import in_range, one_of
 from airflow_provider_telecom.calls.errors import TelecomError, TelecomInputError, TelecomUnknownError
-from airflow_provider_telecom.journal.journal import Facts
+from airflow_provider_telecom.journal.unknown import Facts
 from airflow_provider_telecom.operators.novaconnect.operator import CHUNK_SIZE, MAX_SIMS, NovaConnectOperator
 from airflow_provider_telecom.operators.novaconnect.plan import (
     Chunk,

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from airflow_provider_telecom.calls.errors import TelecomError, TelecomInputError, TelecomNotFoundError
 from airflow_provider_telecom.journal.idempotency_keys import fingerprint
-from airflow_provider_telecom.journal.journal import IN_DOUBT, Entry, Facts, Journal, State, state_after
+from airflow_provider_telecom.journal.journal import IN_DOUBT, Entry, Journal, State, state_after
+from airflow_provider_telecom.journal.unknown import Facts
 from airflow_provider_telecom.operators.novaconnect.operator import NovaConnectOperator
 from airflow_provider_telecom.tasks.effects import JournaledOperator
 from airflow_provider_telecom.vendors.novaconnect.arguments import rendered_int

@@ -7,7 +7,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Unpack
 
 from airflow_provider_telecom.calls.errors import TelecomInputError
-from airflow_provider_telecom.journal.journal import Entry, Facts, Journal, State
+from airflow_provider_telecom.journal.journal import Entry, Journal, State
+from airflow_provider_telecom.journal.unknown import Facts
 from airflow_provider_telecom.operators.novaconnect.base import NovaConnectSimsOperator, SimsArguments
 from airflow_provider_telecom.operators.novaconnect.plan import (
     Chunk,

@@ -19,14 +19,8 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_telecom.calls.errors import TelecomInputError, TelecomUnknownError
 from airflow_provider_telecom.journal.idempotency_keys import fingerprint
-from airflow_provider_telecom.journal.journal import (
-    IN_DOUBT,
-    Entry,
-    Facts,
-    Journal,
-    OutcomeUnknownError,
-    State,
-)
+from airflow_provider_telecom.journal.journal import IN_DOUBT, Entry, Journal, State
+from airflow_provider_telecom.journal.unknown import Facts, OutcomeUnknownError
 from airflow_provider_telecom.vendors.novaconnect.fleet import (
     StoredChange,
     setting_of,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, NotRequired, TypedDict
 from airflow_provider_telecom.calls.checks import non_blank, one_of
 from airflow_provider_telecom.calls.errors import TelecomInputError
 from airflow_provider_telecom.journal.idempotency_keys import fingerprint
-from airflow_provider_telecom.journal.journal import Facts
+from airflow_provider_telecom.journal.unknown import Facts
 from airflow_provider_telecom.vendors.novaconnect.arguments import as_list, boolean, rendered_int
 
 if TYPE_CHECKING:

@@ -7,7 +7,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Unpack
 
 from airflow_provider_telecom.calls.errors import TelecomError
-from airflow_provider_telecom.journal.journal import Entry, Facts, Journal, State, state_after
+from airflow_provider_telecom.journal.journal import Entry, Journal, State, state_after
+from airflow_provider_telecom.journal.unknown import Facts
 from airflow_provider_telecom.operators.novaconnect.base import (
     ChangeArguments,
     NovaConnectSimsOperator,

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, NotRequired, TypedDict, Unpack
 from airflow_provider_telecom.calls.checks import in_range, non_blank, one_of
 from airflow_provider_telecom.calls.errors import TelecomAnswerError, TelecomInputError
 from airflow_provider_telecom.calls.privacy import Secret
-from airflow_provider_telecom.journal.journal import IN_DOUBT, Entry, Facts, State
+from airflow_provider_telecom.journal.journal import IN_DOUBT, Entry, State
+from airflow_provider_telecom.journal.unknown import Facts
 from airflow_provider_telecom.operators.novaconnect.account import MAX_ROWS, refuse_more
 from airflow_provider_telecom.operators.novaconnect.changes import NovaConnectChangeOperator, check_choice
 from airflow_provider_telecom.operators.novaconnect.operator import NovaConnectOperator
