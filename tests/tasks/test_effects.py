@@ -60,3 +60,11 @@ def test_templates_may_say_who_sends_and_what_makes_it_another_effect(ring: Any)
 def test_a_place_of_a_mapped_list_is_one(ring: Any, map_index: int | None, is_mapped: bool) -> None:
     journal = ring()._journal({"ti": SimpleNamespace(map_index=map_index), "task_state_store": None})
     assert journal._is_mapped is is_mapped
+
+
+def test_a_log_line_leaves_out_what_the_vendor_has_not_said(
+    ring: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    facts = {"price": "0.02", "currency": "", "changed": [], "skipped": None, "known_before": False}
+    assert ring()._log_effect(lambda sending: sending(), lambda: facts) is facts
+    assert "has accepted it (known_before: False, price: 0.02)" in capsys.readouterr().out
