@@ -22,10 +22,13 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from airflow.sdk._shared.secrets_masker import reset_secrets_masker
 from hypothesis.control import BuildContext
 from hypothesis.errors import StopTest
 from hypothesis.internal.conjecture.data import ConjectureData
 
+from airflow_provider_telecom.auth.client_credentials import ClientCredentials
+from airflow_provider_telecom.auth.rotating_jwt import RotatingJwt
 from airflow_provider_telecom.calls.errors import TelecomError
 from airflow_provider_telecom.hooks import base
 from airflow_provider_telecom.vendors.description import import_from
@@ -193,7 +196,10 @@ def hook_of(row: Row, simulator: Any, read_seconds: float = READ_SECONDS) -> Any
     extra = {**connection["extra"], **row.extra, "timeout_read": read_seconds}
     os.environ[f"AIRFLOW_CONN_{row.vendor.upper()}_DEFAULT"] = json.dumps({**connection, "extra": extra})
     base.forget_clients()
-    return import_from(_HOOKS[row.vendor])()
+    reset_secrets_masker()  # with each token, Airflow compiles the patterns of all that it has ever masked
+    hook = import_from(_HOOKS[row.vendor])()
+    Clock().rule(hook._client())
+    return hook
 
 
 def arguments_of(row: Row, hook: Any, folder: Path, simulator: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
@@ -346,35 +352,57 @@ def _stored(*arguments: Any) -> str | None:
         return None
 
 
+class Clock:
+    """The clock of a client in this process, on which a wait takes no time. Keeps the waits."""
+
+    def __init__(self) -> None:
+        self.waits: list[float] = []
+
+    def __call__(self) -> float:
+        """Return the time."""
+        return time.monotonic() + sum(self.waits)
+
+    def sleep(self, seconds: float) -> None:
+        """Let the clock show a later time."""
+        self.waits.append(seconds)
+
+    async def asleep(self, seconds: float) -> None:
+        """Let the clock show a later time."""
+        self.sleep(seconds)
+
+    def rule(self, client: Any) -> None:
+        """Let a client wait by this clock: its transport, its limits, and its tokens."""
+        account = client.account
+        client.sync_transport._sleep = self.sleep
+        account.limits.clock = self
+        auth = account.auth
+        if isinstance(auth, ClientCredentials):
+            auth._clock, auth = self, auth._shared
+        if isinstance(auth, RotatingJwt):
+            auth.monotonic = self
+
+
 def _in_this_process(
     hook: Any, row: Row, args: Any, kwargs: Any, is_async: bool
 ) -> tuple[TelecomError | None, list[float]]:
     """Make the call; return its error, and the waits that it asked for, which take no time."""
-    method, client, waits, late = getattr(hook, row.method), hook._client(), list[float](), [0.0]
-    client.account.limits.clock = lambda: time.monotonic() + late[0]
-
-    def sleep(seconds: float) -> None:
-        waits.append(seconds)
-        late[0] += seconds
-
-    async def asleep(seconds: float) -> None:
-        sleep(seconds)
+    method, client, clock = getattr(hook, row.method), hook._client(), Clock()
+    clock.rule(client)
 
     async def run() -> None:
-        client.async_transport()._sleep = asleep
+        client.async_transport()._sleep = clock.asleep
         try:
             await hook.aio(method, *args, **kwargs)
         finally:
             await hook.aclose()
 
-    client.sync_transport._sleep = sleep
     try:
         asyncio.run(run()) if is_async else method(*args, **kwargs)
     except TelecomError as error:
-        return error, waits
+        return error, clock.waits
     finally:
         client.sync_transport.close()
-    return None, waits
+    return None, clock.waits
 
 
 # Tasks.
