@@ -156,6 +156,119 @@ _REASONS: dict[tuple[str, str, str], str] = {
     (
         "bulk/fallback.py",
         "",
+        '_ROWS, _PEOPLE, _JUDGED = "telecom_fallback_rows", "telecom_fallback_people", '
+        '"telecom_fallback_judged" -> _ROWS, _PEOPLE, _JUDGED = '
+        '"XXtelecom_fallback_rowsXX", "telecom_fallback_people", '
+        '"telecom_fallback_judged"',
+    ): "the name of a temporary table of DuckDB",
+    (
+        "bulk/fallback.py",
+        "",
+        '_ROWS, _PEOPLE, _JUDGED = "telecom_fallback_rows", "telecom_fallback_people", '
+        '"telecom_fallback_judged" -> _ROWS, _PEOPLE, _JUDGED = "telecom_fallback_rows", '
+        '"XXtelecom_fallback_peopleXX", "telecom_fallback_judged"',
+    ): "the name of a temporary table of DuckDB",
+    (
+        "bulk/fallback.py",
+        "",
+        '_ROWS, _PEOPLE, _JUDGED = "telecom_fallback_rows", "telecom_fallback_people", '
+        '"telecom_fallback_judged" -> _ROWS, _PEOPLE, _JUDGED = "telecom_fallback_rows", '
+        '"telecom_fallback_people", "XXtelecom_fallback_judgedXX"',
+    ): "the name of a temporary table of DuckDB",
+    (
+        "bulk/fallback.py",
+        "",
+        '_CHOSEN = "telecom_fallback_chosen" -> _CHOSEN = None',
+    ): "the name of a temporary table of DuckDB",
+    (
+        "bulk/fallback.py",
+        "",
+        '_CHOSEN = "telecom_fallback_chosen" -> _CHOSEN = "XXtelecom_fallback_chosenXX"',
+    ): "the name of a temporary table of DuckDB",
+    (
+        "bulk/fallback.py",
+        "Fallback",
+        "codes: Sequence[str] = () -> codes: Sequence[str] = None",
+    ): "each selection gives it",
+    (
+        "bulk/fallback.py",
+        "Fallback",
+        "climb_on: Sequence[str] = () -> climb_on: Sequence[str] = None",
+    ): "each selection gives it",
+    (
+        "bulk/fallback.py",
+        "Fallback",
+        'run: str = "" -> run: str = None',
+    ): "each selection gives it",
+    (
+        "bulk/fallback.py",
+        "Fallback",
+        'run: str = "" -> run: str = "XXXX"',
+    ): "each selection gives it",
+    (
+        "operators/next_rung.py",
+        "check_climb_on",
+        'found = _names("climb_on", states) if states else [] -> found = '
+        '_names("climb_on", states) if (states) or True else []',
+    ): "_names returns nothing for nothing",
+    (
+        "operators/next_rung.py",
+        "",
+        "log = logging.getLogger(__name__) -> log = logging.getLogger(None)",
+    ): "the lines are the same; only the name of their logger differs",
+    (
+        "operators/next_rung.py",
+        "SelectFallbackOperator",
+        'ui_color = "#d7e3fc" -> ui_color = None',
+    ): "a colour",
+    (
+        "operators/next_rung.py",
+        "SelectFallbackOperator",
+        'ui_color = "#d7e3fc" -> ui_color = "XX#d7e3fcXX"',
+    ): "a colour",
+    (
+        "bulk/ladder_report.py",
+        "",
+        '_ROWS, _MEMBERS, _STEPS = "telecom_report_rows", "telecom_report_members", '
+        '"telecom_report_steps" -> _ROWS, _MEMBERS, _STEPS = "XXtelecom_report_rowsXX", '
+        '"telecom_report_members", "telecom_report_steps"',
+    ): "the name of a temporary table of DuckDB",
+    (
+        "bulk/ladder_report.py",
+        "",
+        '_ROWS, _MEMBERS, _STEPS = "telecom_report_rows", "telecom_report_members", '
+        '"telecom_report_steps" -> _ROWS, _MEMBERS, _STEPS = "telecom_report_rows", '
+        '"XXtelecom_report_membersXX", "telecom_report_steps"',
+    ): "the name of a temporary table of DuckDB",
+    (
+        "bulk/ladder_report.py",
+        "",
+        '_ROWS, _MEMBERS, _STEPS = "telecom_report_rows", "telecom_report_members", '
+        '"telecom_report_steps" -> _ROWS, _MEMBERS, _STEPS = "telecom_report_rows", '
+        '"telecom_report_members", "XXtelecom_report_stepsXX"',
+    ): "the name of a temporary table of DuckDB",
+    (
+        "bulk/ladder_report.py",
+        "",
+        '_PEOPLE, _LINES = "telecom_report_people", "telecom_report_lines" -> _PEOPLE, '
+        '_LINES = "XXtelecom_report_peopleXX", "telecom_report_lines"',
+    ): "the name of a temporary table of DuckDB",
+    (
+        "bulk/ladder_report.py",
+        "",
+        '_PEOPLE, _LINES = "telecom_report_people", "telecom_report_lines" -> _PEOPLE, '
+        '_LINES = "telecom_report_people", "XXtelecom_report_linesXX"',
+    ): "the name of a temporary table of DuckDB",
+    (
+        "vendors/novaconnect/fleet.py",
+        "_Index.matching",
+        "forms = {_digits(str(wanted)), e164_or_none(str(wanted), self._region) or "
+        "str(wanted)} -> forms = {_digits(str(wanted)), e164_or_none(str(wanted), "
+        "self._region) or str(None)}",
+    ): "a number that is not in E.164 is found by its digits",
+    (
+        "bulk/fallback.py",
+        "",
         "_BATCH = 100_000 -> _BATCH = 100001",
     ): "the result does not depend on how many recipients are read at once",
     (

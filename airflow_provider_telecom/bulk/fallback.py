@@ -53,8 +53,6 @@ if TYPE_CHECKING:
     from airflow.sdk import ObjectStoragePath
     from duckdb import DuckDBPyConnection
 
-CLIMB_ON = (SILENT, UNKNOWN)
-"""The states that move on only on request: the message may still arrive, or may have been sent."""
 NO_OUTCOME, OTHER_SENDER = "no_outcome", "other_sender"
 REASONS = (
     *(DELIVERED, READ, UNKNOWN, SILENT, ACCEPTED, KNOWN_BEFORE, REFUSED, UNDELIVERED, EXPIRED),
@@ -86,7 +84,7 @@ class Fallback:
     codes: Sequence[str] = ()
     """Codes of refusals which say that the channel does not reach the recipient. `not_sent` always does."""
     climb_on: Sequence[str] = ()
-    """Of `CLIMB_ON`."""
+    """Of `silent` and `unknown`: their message may still arrive, or may have been sent."""
     only_not_sent: bool = False
     """Whether only those move on of whom it is certain that nothing has left."""
     run: str = ""
@@ -97,13 +95,13 @@ class Fallback:
 class Selection:
     """What became of the recipients."""
 
-    rows: int = 0
-    recipients: int = 0
-    stayed: dict[str, int] = field(default_factory=dict)
+    rows: int
+    recipients: int
+    stayed: dict[str, int]
     """Those who do not move on, by reason."""
-    refused: dict[str, int] = field(default_factory=dict)
+    refused: dict[str, int]
     """Those who do not move on because of a refusal, by its code."""
-    outside: int = 0
+    outside: int
     """Numbers with an outcome that are not in the audience."""
     variants: Counter[str] = field(default_factory=Counter)
     timezones: Counter[str] = field(default_factory=Counter)
@@ -272,16 +270,16 @@ def _judge(
     for batch in _numbers(file):
         insert_batch(database, _PEOPLE, batch)
     database.execute(_judging(rule))
-    found = Selection(rows=_number(database, f"SELECT count(*) FROM {_PEOPLE}"))
     reasons = f"SELECT reason, count(*) FROM {_JUDGED} GROUP BY ALL"
     counts = dict(database.execute(reasons).fetchall())
-    found.recipients = counts.pop(None, 0)
-    found.stayed = {reason: counts[reason] for reason in REASONS if counts.get(reason)}
     refused = f"SELECT code, count(*) FROM {_JUDGED} WHERE reason = 'refused' GROUP BY ALL ORDER BY ALL"
-    found.refused = dict(database.execute(refused).fetchall())
-    found.outside = _number(
-        database,
-        f"SELECT count(DISTINCT msisdn) FROM {_ROWS} WHERE msisdn NOT IN (SELECT msisdn FROM {_PEOPLE})",
+    outside = f"SELECT count(DISTINCT msisdn) FROM {_ROWS} WHERE msisdn NOT IN (SELECT msisdn FROM {_PEOPLE})"
+    found = Selection(
+        rows=_number(database, f"SELECT count(*) FROM {_PEOPLE}"),
+        recipients=counts.get(None, 0),
+        stayed={reason: counts[reason] for reason in REASONS if counts.get(reason)},
+        refused=dict(database.execute(refused).fetchall()),
+        outside=_number(database, outside),
     )
     _check_rows(database, rule)
     return found, file

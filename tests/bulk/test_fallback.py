@@ -12,6 +12,7 @@ import pyarrow.parquet
 import pytest
 from airflow.sdk import ObjectStoragePath
 
+from airflow_provider_telecom.bulk import fallback
 from airflow_provider_telecom.bulk.audience_folder import AudienceInfo, read_info, write_info
 from airflow_provider_telecom.bulk.fallback import (
     Fallback,
@@ -138,13 +139,19 @@ def test_the_new_audience_has_the_columns_and_the_order_of_the_old_one(tmp_path:
 
 
 def test_a_large_audience_keeps_its_order(tmp_path: Path) -> None:
-    """It is read in several parts."""
+    """It is read in two parts."""
     numbers = [str(380670000000 + place) for place in range(100_003)]
     moving = [numbers[place] for place in (0, 1, 99_999, 100_000, 100_002)]
     source = prepare_audience(tmp_path / "audience", [{"msisdn": number} for number in numbers])["path"]
     path, info = selected(tmp_path, rule(tmp_path, source, expired(*moving[::-1])))
     assert pyarrow.parquet.read_table(path).column("msisdn").to_pylist() == moving
     assert (info.rows, info.recipients, info.timezones) == (100_003, 5, {"Europe/Kyiv": 5})
+
+
+def test_an_audience_in_many_parts_keeps_its_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fallback, "_BATCH", 1)
+    path, _ = selected(tmp_path, rule(tmp_path, audience(tmp_path), expired(F, B, C)))
+    assert pyarrow.parquet.read_table(path).column("msisdn").to_pylist() == [B, C, F]
 
 
 WHO_MOVES: list[tuple[dict[str, Any], list[str]]] = [

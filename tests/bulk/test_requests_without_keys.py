@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
-from threading import Barrier, Lock
+from threading import Barrier, Event, Lock
 from typing import Any
 
 import pytest
@@ -189,6 +189,25 @@ class TestOneByOne:
         self.single(request).send(block, lambda: answered.append(len(block.results)))
         assert (sent, answered) == ([10, 12], [2, 3])
         assert (block.in_doubt, block.missing) == (set(), [])
+
+    def test_a_message_is_in_doubt_only_while_it_is_sent(self) -> None:
+        """One that would only wait for a thread could not have been sent if the process died now."""
+        block, in_doubt = Block(list(range(20))), list[int]()
+        may_end = [Event() for _ in block.messages]
+        may_end[0].set()
+
+        def request(message: int) -> Result:
+            assert may_end[message].wait(60)
+            return ACCEPTED
+
+        def answered() -> None:
+            in_doubt.append(len(block.in_doubt))
+            for event in may_end[1 : 2 if len(in_doubt) == 1 else None]:
+                event.set()
+
+        self.single(request, concurrency=4).send(block, answered)
+        assert in_doubt[:2] == [3, 3]
+        assert len(block.results) == 20
 
     def test_so_many_are_sent_at_the_same_time_and_no_more(self) -> None:
         together, lock, running, most = Barrier(33), Lock(), 0, 0

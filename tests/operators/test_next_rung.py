@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -33,7 +34,7 @@ def audience(folder: Path, numbers: list[str]) -> dict[str, Any]:
         {"msisdn": number, "name": f"N{place}", "variant": "AB"[place % 2], "timezone": "Europe/Kyiv"}
         for place, number in enumerate(numbers)
     ]
-    return prepare_audience(folder / "audience", rows)
+    return prepare_audience(folder / "audienceX", rows)
 
 
 def selecting(folder: Path, people: Any, rows: list[dict[str, Any]], **more: Any) -> SelectFallbackOperator:
@@ -146,10 +147,12 @@ def test_loud_about_who_is_missing(tmp_path: Path, caplog: pytest.LogCaptureFixt
     with caplog.at_level(logging.INFO):
         Run().execute(selecting(tmp_path, audience(tmp_path, NUMBERS[:5]), rows))
     text = caplog.text
-    assert "1 recipients stay: the outcomes have no row for them" in text
+    table = {"sent to": 5, "move on": 1, "stay: unknown": 1, "stay: no_outcome": 1}
+    assert all(re.search(rf"^  {name} +{count}$", text, re.M) for name, count in table.items())
+    assert "1 recipients stay: the outcomes have no row for them\n" in text
     assert "1 recipients stay: the outcomes have a row of another channel or connection for them" in text
     assert "nobody knows whether their message was sent" in text
-    assert "(code 45: 1)" in text
+    assert "another channel does not cure (code 45: 1)\n" in text
     assert "1 numbers of the outcomes are not in the audience" in text
     assert not any(number in text for number in (*NUMBERS, "380670000999"))
 

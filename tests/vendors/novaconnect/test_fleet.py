@@ -402,6 +402,7 @@ SIMS = [
     sim(2, 3, 4, name="Tracker [2]"),
     sim(3, name=None, number="7 700 000 0003", external_number="+77000000003"),
     sim(4, name="Meter 4 "),
+    sim(5, name=None, number="8 700 000 0005"),  # not in E.164
 ]
 
 
@@ -416,6 +417,7 @@ SIMS = [
         ({"number": "+7-701-000-0001"}, [1]),
         ({"number": "8 (700) 000-00-02"}, [2]),  # as people write it within Kazakhstan
         ({"number": 77000000003}, [3]),
+        ({"number": "8 (700) 000-00-05"}, [5]),
         ({"number": "7000000009"}, []),
         ({"name_pattern": "Tracker*"}, [1, 2]),
         ({"name_pattern": "tracker*"}, []),
