@@ -39,6 +39,7 @@ from types import FrameType
 from typing import Any, NoReturn, Self
 
 import psutil
+from airflow.sdk._shared.secrets_masker import reset_secrets_masker
 
 from tests.running import Run, Store
 
@@ -244,6 +245,7 @@ _LOADED = (
 )
 _PACKAGE = str(Path(__file__).parents[2] / "airflow_provider_telecom") + os.sep
 _countdown = _Countdown()
+_loaded = set[tuple[str, str | None]]()
 
 
 def step() -> None:
@@ -284,12 +286,39 @@ def _prepare() -> None:
         if module.name.split(".")[1] in _LOADED:  # all: an import within a try would be lines of the provider
             import_module(module.name)
     retry._FIRST_BACK_OFF = 0.01
+    _fill_caches()
     around(Transport, "send")
     for name in ("rename", "unlink", "rmdir", "mkdir"):
         around(ObjectStoragePath, name)
     around(ObjectStoragePath, "open", lambda *args: "w" in "".join(map(str, args[1:2])))
     for name in ("replace", "rename"):
         around(os, name)
+
+
+def _fill_caches() -> None:
+    """Let each hook fail to connect: what it compiles and imports is then there in each child."""
+    from airflow_provider_telecom.vendors.description import import_from
+    from airflow_provider_telecom.vendors.registry import vendors
+
+    for vendor in vendors():
+        place = {"host": "http://127.0.0.1:1", "login": "test_login", "password": "test_" + "x" * 64}
+        text = json.dumps({"conn_type": vendor.id, **place, "extra": {"allow_private_hosts": True}})
+        os.environ[f"AIRFLOW_CONN_{vendor.default_conn_id.upper()}"] = text
+        import_from(vendor.hook_path)().test_connection()
+        del os.environ[f"AIRFLOW_CONN_{vendor.default_conn_id.upper()}"]
+    reset_secrets_masker()
+
+
+def _load(request: dict[str, Any]) -> None:
+    """Let the module of a body do what has no effect and stays in caches: here, so that no child has to.
+
+    The module's function `load` is given the first order of each operator.
+    """
+    body, order = request["body"], request["order"]
+    module = import_module(body.partition(":")[0])
+    if (name := (body, order.get("operator"))) not in _loaded:
+        _loaded.add(name)
+        getattr(module, "load", lambda order: None)(order)
 
 
 def _child(request: dict[str, Any], answer: int) -> None:
@@ -353,7 +382,7 @@ def _forked(request: dict[str, Any]) -> Iterator[tuple[int, int]]:
 
 def _played(request: dict[str, Any]) -> dict[str, Any]:
     """Run a child, and return how it ended."""
-    import_module(request["body"].partition(":")[0])  # here, so that no child has to
+    _load(request)
     with _forked(request) as (child, reading):
         seconds = request["kill"]["seconds"]
         text, ends = b"", time.monotonic() + (HANG_SECONDS if seconds is None else seconds)
@@ -401,7 +430,7 @@ def _serve() -> None:
     first = True
     for line in sys.stdin:
         request = json.loads(line)
-        import_module(request["body"].partition(":")[0])
+        _load(request)
         if first:
             gc.collect()
             gc.freeze()

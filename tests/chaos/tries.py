@@ -10,18 +10,35 @@ from pathlib import Path
 from typing import Any
 from urllib.request import Request, urlopen
 
+from airflow.sdk import DAG
+
 from airflow_provider_telecom.operators import receipts
 from airflow_provider_telecom.operators.receipts import CollectReceiptsOperator
 from tests.chaos import mutants
 from tests.chaos.processes import StoredRun
+from tests.running import Run
 
 
 def operator(order: dict[str, Any]) -> Any:
     """Run one try of the operator at the import path `operator` with its `arguments`; return its XCom."""
     prepare(order)
+    return StoredRun(Path(order["store"]), order.get("run_id", "manual__1")).execute(_made(order))
+
+
+def load(order: dict[str, Any]) -> None:
+    """Make the task of an order and render its templates, which has no effect.
+
+    Signatures, templates and patterns are then in the caches that a child inherits.
+    """
+    if "operator" in order:
+        with DAG("loaded", schedule=None):
+            made = _made(order)
+        made.render_template_fields(Run().context(made))
+
+
+def _made(order: dict[str, Any]) -> Any:
     module, _, name = order["operator"].rpartition(".")
-    made = getattr(import_module(module), name)(**order["arguments"])
-    return StoredRun(Path(order["store"]), order.get("run_id", "manual__1")).execute(made)
+    return getattr(import_module(module), name)(**order["arguments"])
 
 
 def prepare(order: dict[str, Any]) -> None:
