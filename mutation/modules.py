@@ -33,6 +33,7 @@ MODULES = {
             "journal",
             {
                 "journal/journal": "journal/test_journal",
+                "journal/unknown": "journal/test_journal",
                 "journal/claims": "journal/test_claims bulk/test_budget",
                 "journal/idempotency_keys": "journal/test_idempotency_keys",
                 "journal/checkpoint": "journal/test_checkpoint",
@@ -759,12 +760,6 @@ _REASONS: dict[tuple[str, str, str], str] = {
         "",
         "_AT_ONCE = 500 -> _AT_ONCE = None",
     ): "the keys do not depend on how many are calculated at once",
-    (
-        "journal/idempotency_keys.py",
-        "_base32",
-        "return [text[place : place + 32] for place in range(0, len(text), 32)] -> "
-        "return [text[place : place + 33] for place in range(0, len(text), 32)]",
-    ): "only the first 31 letters become part of a key",
     (
         "journal/idempotency_keys.py",
         "_masks",

@@ -14,6 +14,7 @@ import re
 import tempfile
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from io import StringIO
 from itertools import chain, count, islice, repeat
 from operator import itemgetter
 from pathlib import PurePath
@@ -34,7 +35,7 @@ Line = tuple[int, Sequence[object] | Exception]
 MAX_NAMED_BAD_ROWS = 20
 _BATCH = 300
 """So many rows are checked at once. Thousands of lists at a time make Python's garbage collector slow."""
-_LINES_READ = 1_000
+_LINES_READ, _CHARACTERS_READ = 1_000, 8_192
 _DELIMITERS = (",", ";", "\t")
 _CSV, _JSON_LINES, _PARQUET = (".csv", ".tsv"), (".jsonl", ".ndjson", ".json"), (".parquet",)
 SUFFIXES = (*_CSV, *_JSON_LINES, *_PARQUET)
@@ -192,7 +193,8 @@ class _Filler:
     def add_plain(self, rows: Sequence[Line]) -> bool:
         """Add rows, and return True, if all are right as they are; they are then checked at once."""
         cells: Any = [row for _, row in rows]
-        if not _are_plain(cells, self._columns):
+        content = _plain_content(cells, self._columns)
+        if content is None:
             return False
         keys = list(map(int, [row[0] for row in cells]))
         new = set(keys)
@@ -204,9 +206,10 @@ class _Filler:
             self._seen_values |= values
         if has_duplicates:
             cells = self._without_duplicates(rows, keys)
+            content = _content_of(cells)
         else:
             self._seen |= new
-        self._write(cells)
+        self._write(content, len(cells))
         return True
 
     def _without_duplicates(self, rows: Sequence[Line], keys: Sequence[int]) -> Sequence[Sequence[str]]:
@@ -237,12 +240,11 @@ class _Filler:
             self._seen.add(key)
             entries.append(entry)
             self._check_count(len(entries))
-        self._write(entries)
+        self._write(_content_of(entries), len(entries))
 
-    def _write(self, entries: Sequence[Sequence[str]]) -> None:
-        self._check_count(len(entries))
-        self._audience.count += len(entries)
-        content = _lines_of(entries).encode()
+    def _write(self, content: bytes, count: int) -> None:
+        self._check_count(count)
+        self._audience.count += count
         self.digest.update(content)
         self._audience.spool.write(content)
 
@@ -267,31 +269,31 @@ class _Filler:
         self._rejects.add(number, "the number occurs in an earlier row", row)
 
 
-def _are_plain(rows: Sequence[Any], columns: RecipientColumns) -> bool:
-    """Return whether `_check` takes each row, and returns its cells as they are."""
+def _plain_content(rows: Sequence[Any], columns: RecipientColumns) -> bytes | None:
+    """Return what `_content_of` returns, if `_check` takes each row and returns its cells as they are."""
     width = 1 + len(columns.values)
     if not all(map(isinstance, rows, repeat((list, tuple)))):
-        return False
+        return None
     if not are_canonical([row[0] for row in rows]):
-        return False
-    if width == 1:
-        return True
+        return None
     try:
-        text = _lines_of(rows)
-        text.encode()
+        content = _content_of(rows)
         for name, check in columns.checks.items():
             place = 1 + columns.values.index(name)
             for value in {row[place] for row in rows}:
                 check(value)
     except (TypeError, UnicodeEncodeError, TelecomInputError):
-        return False
-    if text.count("\n") != len(rows) or text.count(_SEPARATOR) != len(rows) * (width - 1):
-        return False
-    return not columns.text_values or all(row[1].strip() for row in rows)
+        return None
+    if content.count(b"\n") != len(rows) or content.count(_SEPARATOR.encode()) != len(rows) * (width - 1):
+        return None
+    if columns.text_values and not all(row[1].strip() for row in rows):
+        return None
+    return content
 
 
-def _lines_of(entries: Sequence[Sequence[str]]) -> str:
-    return "".join([f"{_SEPARATOR.join(entry)}\n" for entry in entries])
+def _content_of(entries: Sequence[Sequence[str]]) -> bytes:
+    """Return the lines of recipients in the local copy."""
+    return "".join([f"{_SEPARATOR.join(entry)}\n" for entry in entries]).encode()
 
 
 def _raise_if_bad(
@@ -417,8 +419,9 @@ def csv_rows(file: IO[str], columns: RecipientColumns) -> Iterator[Line]:
     """Yield the line numbers and cells of a CSV file."""
     delimiter, width, places = csv_header(file.readline(), columns)
     cells_of, number = _picker(places), 1
-    while lines := list(islice(file, _BATCH)):
-        if '"' in "".join(lines):  # only cells in quotes can have several lines
+    while text := _some_lines(file):
+        lines = StringIO(text, newline="").readlines()
+        if '"' in text:  # only cells in quotes can have several lines
             yield from _each_csv_row(chain(lines, file), number, delimiter, width, cells_of)
             return
         rows = _plain_rows(lines, delimiter, width)
@@ -427,6 +430,12 @@ def csv_rows(file: IO[str], columns: RecipientColumns) -> Iterator[Line]:
         else:
             yield from zip(count(number + 1), map(cells_of, rows))
         number += len(lines)
+
+
+def _some_lines(file: IO[str]) -> str:
+    """Return some whole lines: a file of fsspec's takes long to give each line by itself."""
+    text = file.read(_CHARACTERS_READ)
+    return text if text.endswith("\n") else text + file.readline()
 
 
 def _plain_rows(lines: Sequence[str], delimiter: str, width: int) -> Sequence[list[str]] | None:

@@ -58,29 +58,23 @@ def read_json(body: bytes) -> Any:
     """
     try:
         text = _replace_unpaired(body.decode("utf-8-sig"))
-        if text.count(":") == text.count('":') > _FEW_KEYS:  # most likely no text has a colon
-            with suppress(ValueError, ArithmeticError, RecursionError):
+        beginning = text[:_BEGINNING]
+        if beginning.count(":") == beginning.count('":') and (colons := text.count(":")) > _FEW_KEYS:
+            with suppress(ValueError, ArithmeticError, RecursionError):  # most likely no text has a colon
                 found = _QUICK.decode(text)
-                if sum(map(len, objects_in(found, text))) == text.count(":"):
+                if _has_keys(found, colons):
                     return found
         return _STRICT.decode(text)
     except (ValueError, msgspec.MsgspecError, ArithmeticError, RecursionError):
         raise unreadable_response("not JSON", body) from None
 
 
-def objects_in(found: object, text: str) -> list[dict[str, Any]]:
-    """Return all objects of the content of a JSON text.
-
-    The search ends when as many are found as the text has braces: lists of texts and numbers inside the last
-    ones are not searched.
-    """
-    objects: list[dict[str, Any]] = []
+def _has_keys(found: object, count: int) -> bool:
+    """Return whether all objects of JSON have so many keys together. There are never more."""
     level: list[Any] = [found]
-    braces = text.count("{")
-    while level and len(objects) < braces:
-        inside = [one for one in level if type(one) is dict]
-        objects += inside
-        if len(objects) == braces:
+    while level and count:
+        count -= sum(map(len, [one for one in level if type(one) is dict]))
+        if not count:
             break
         level = [
             inner
@@ -88,7 +82,7 @@ def objects_in(found: object, text: str) -> list[dict[str, Any]]:
             if type(one) in (dict, list)
             for inner in (one.values() if type(one) is dict else one)
         ]
-    return objects
+    return not count
 
 
 def _replace_unpaired(text: str) -> str:
@@ -142,7 +136,7 @@ _QUICK = msgspec.json.Decoder(float_hook=_fraction)
 A JSON text has as many colons outside its texts as keys: if the content has as many keys as the text has
 colons, no key was a duplicate.
 """
-_FEW_KEYS = 100
+_FEW_KEYS, _BEGINNING = 100, 4_096
 
 
 def mentions_failure(value: object) -> bool:

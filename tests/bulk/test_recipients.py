@@ -271,8 +271,9 @@ def test_rows_are_checked_at_once_as_they_are_one_by_one(
     for size in (1, 3, 300):
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(module, "_BATCH", size)
+            patch.setattr(module, "_CHARACTERS_READ", 5 * size)
             at_once = read()
-            patch.setattr(module, "_are_plain", lambda *_: False)
+            patch.setattr(module, "_plain_content", lambda *_: None)
             assert at_once == read()
 
 
