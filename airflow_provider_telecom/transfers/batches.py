@@ -34,7 +34,6 @@ _NOT_IN_JSON = bytes([*range(32), ord('"'), ord("\\")])
 _ESCAPES = {"\\": r"\\", '"': r"\"", "\n": r"\n", "\r": r"\r", "\t": r"\t"}
 _DIGITS = re.compile(r"0|[1-9][0-9]{0,17}")
 _DECIMAL = frozenset("-.0123456789")
-_MAX_INT64 = 2**63 - 1
 _OTHER_CONTROLS = r"[\x00-\x08\x0b\x0c\x0e-\x1f]"
 
 
@@ -152,11 +151,17 @@ class ObjectBatch:
 
         found = {}
         for key, values in self._columns.items():
-            kinds = set(map(type, values))
-            if kinds == {str}:
-                found[key] = pyarrow.array(values, pyarrow.string())
-            elif kinds == {int} and -_MAX_INT64 <= min(values) <= max(values) <= _MAX_INT64:
-                found[key] = pyarrow.array(values, pyarrow.int64())
+            try:
+                if type(values[0]) is str:  # pyarrow refuses other types, but for null
+                    array = pyarrow.array(values, pyarrow.string())
+                elif set(map(type, values)) == {int}:
+                    array = pyarrow.array(values, pyarrow.int64())
+                else:
+                    continue
+            except (pyarrow.ArrowTypeError, OverflowError):
+                continue
+            if not array.null_count:
+                found[key] = array
         return found
 
     def _values(self, key: str) -> Sequence[Any]:

@@ -514,6 +514,16 @@ def check_json(seed: int) -> None:
     assert extra[2] == extra[3]
 
 
+def test_json_of_names_that_are_the_same_when_joined() -> None:
+    rows = [{"aa": n, "b": "x"} for n in range(40)] + [
+        {"a" * (1 + n % 2 * 2): n, "b": "x"} for n in range(40)
+    ]
+    body = json.dumps(rows).encode()
+    assert list(with_texts(json_pieces(io.BytesIO(body)))) == list(
+        each_with_texts(json_rows(io.BytesIO(body)))
+    )
+
+
 @pytest.mark.parametrize("run", [17, 60])
 def test_json_of_two_forms_in_turn(monkeypatch: pytest.MonkeyPatch, run: int) -> None:
     """Such records are read one by one: what is looked at in vain would take many times as long."""

@@ -104,7 +104,7 @@ class _Lines:
     def __init__(self, content: bytes, separator: bytes, *, as_written: bool) -> None:
         self._content, self._separator, self._as_written = content, b"}" + separator, as_written
         self._has_escapes = b"\\" in content
-        self.count, self._text = 0, b""
+        self.count, self._text, self._numbers = 0, b"", None
         is_line = as_written and separator == _LINE_END
         unexpected = _CONTROLS if is_line else _CONTROLS + b"\n" if as_written else _OTHER_CONTROLS
         if len(content.translate(None, unexpected)) < len(content):
@@ -175,7 +175,9 @@ class _Lines:
             ),
         )
         self.count = table.num_rows + len(wrong)
-        return min([*wrong, self.count + 1]) - 1, [column.combine_chunks() for column in table.columns]
+        count = min([*wrong, self.count + 1]) - 1
+        self._numbers = pyarrow.array(range(table.num_rows + 1), pyarrow.int32())
+        return count, [column.combine_chunks() for column in table.columns]
 
     def _values(self, cell: _Cell, array: Any) -> tuple[Values, Any]:
         """Return the values in a column of cells, and which of them are valid; None for all."""
@@ -183,7 +185,9 @@ class _Lines:
         from pyarrow import compute
 
         if isinstance(cell, bytes):
-            return Values(array, False), compute.equal(array, cell.decode())
+            found = Values(array, False)
+            is_same = _are_all(array, cell, self._numbers)
+            return found, None if is_same else compute.equal(array, cell.decode())
         if cell is None:
             return Values(array, True), None if self._as_written else compute.match_substring_regex(
                 array, _QUOTED
@@ -270,6 +274,24 @@ def _scalars(tokens: Any) -> tuple[Values, Any]:
     except pyarrow.ArrowInvalid:
         pass
     return Values(tokens, False), compute.match_substring_regex(tokens, rf"\A{_NUMBER_OR_NULL}\z")
+
+
+def _are_all(texts: Any, text: bytes, numbers: Any) -> bool:
+    """Return whether all texts are this one: sooner than if each were compared. False if it is unclear.
+
+    `numbers` are those from 0 to their count.
+    """
+    import pyarrow
+    from pyarrow import compute
+
+    count = len(texts)
+    _, offsets, content = texts.buffers()
+    if not count or texts.offset or content is None or content.size < count * len(text):
+        return False
+    starts = pyarrow.Array.from_buffers(pyarrow.int32(), count + 1, [None, offsets])
+    steps = compute.multiply(numbers, pyarrow.scalar(len(text), pyarrow.int32()))
+    is_content = content.slice(0, count * len(text)).equals(pyarrow.py_buffer(text * count))
+    return bool(is_content and starts.equals(steps))
 
 
 def _first_false(values: Any, count: int) -> int:
