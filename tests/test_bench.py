@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, ClassVar
+from urllib.request import urlopen
 
 import pytest
 
@@ -160,6 +163,63 @@ def test_an_unknown_benchmark_or_case() -> None:
         assert done.returncode == 2
         assert f" {word}; there are " in done.stderr
         assert known in done.stderr
+
+
+# The benchmark of triggers in a triggerer
+
+
+HIDDEN = """
+import runpy, sys
+sys.modules[sys.argv[1]] = None
+sys.argv = sys.argv[2:]
+sys.path.insert(0, "FOLDER")
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+
+
+def test_without_the_http_provider_no_airflow_is_started() -> None:
+    script = HIDDEN.replace("FOLDER", str(BENCHMARKS))
+    words = ["airflow.providers.http", str(BENCHMARKS / "triggerer.py"), "https", "--quick"]
+    done = subprocess.run([sys.executable, "-c", script, *words], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "the peer apache-airflow-providers-http is not installed" in done.stderr
+
+
+class DeadTriggerer:
+    """A deployment whose triggerer does nothing: this process."""
+
+    processes: ClassVar[dict[str, Any]] = {"triggerer": SimpleNamespace(pid=os.getpid())}
+
+    def wait_until(self, condition: Callable[[], bool], seconds: float, every: float) -> bool:
+        return condition()
+
+    def value(self, query: str, **values: object) -> int:
+        return 90
+
+    def log(self, component: str) -> str:
+        return ""
+
+    def logs(self) -> str:
+        return "triggerer: nothing"
+
+
+def test_triggers_that_do_not_poll_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(BENCHMARKS)
+    from measuring import BenchmarkError
+    from polls import server
+    from triggerer import Triggerer
+
+    with server() as (urls, _):
+        triggerer = Triggerer(DeadTriggerer(), urls["http"])
+        for number in (1, 2, 2):
+            with urlopen(f"{urls['http']}/rest/sms/reference/a{number}", timeout=60) as answer:
+                answer.read()
+        with pytest.raises(
+            BenchmarkError, match=r"ours: 2 of 100 .* 3 times in all; 90 exist; triggerer: nothing"
+        ):
+            triggerer.wait_until_all_poll("ours", 100)
+        with pytest.raises(BenchmarkError, match=r"peer: 1000000 triggers polled 0 times in 0 s, instead of"):
+            triggerer.measured("peer", 1_000_000, 0.1)
 
 
 # The benchmarks, in a small form
