@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+import random
 from collections.abc import Callable, Sequence
+from decimal import Decimal
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from airflow_provider_telecom.calls.endpoint import all_pages
 from airflow_provider_telecom.calls.errors import (
@@ -14,7 +18,9 @@ from airflow_provider_telecom.calls.errors import (
     TelecomNotFoundError,
     TelecomRejectedError,
 )
+from airflow_provider_telecom.calls.json_columns import JsonObjects
 from airflow_provider_telecom.calls.request import Request, Response
+from airflow_provider_telecom.vendors.novaconnect import reports
 from tests.by_hand import drive
 from tests.vendors.novaconnect.by_hand import ACTION, DAY, SESSION, SIM, ScriptedApi, ask, described, ok, sent
 
@@ -286,3 +292,46 @@ def test_pages_of_a_report_follow_one_another(begin: Callable[[ScriptedApi], Any
     steps, rows = drive(all_pages(begin(ScriptedApi())), [sessions(1, 2), sessions(3, 4), sessions(5)])
     assert sids(rows) == [1, 2, 3, 4, 5]
     assert [sent(step)["page"] for step in steps if isinstance(step, Request)] == [0, 1, 2]
+
+
+VALUES: st.SearchStrategy[Any] = st.sampled_from([
+    *(
+        None,
+        True,
+        False,
+        0,
+        1,
+        -1,
+        -2,
+        2**63,
+        2**64,
+        "",
+        "1",
+        "null",
+        "true",
+        "\ud800",
+        'a"\n',
+        [1],
+        {"a": 1},
+    ),
+    *(Decimal("1.0"), Decimal("1.5"), Decimal("1e3"), "1.5", [], {}),
+])
+RECORDS = st.lists(st.dictionaries(st.sampled_from(["sid", "a", "b"]), VALUES), min_size=1, max_size=4)
+
+
+@settings(max_examples=200, deadline=None)
+@given(RECORDS, st.randoms())
+def test_records_have_the_same_hash_only_if_they_are_equal(records: list[Any], dice: random.Random) -> None:
+    """Whatever other records are on the page, and in whatever order the fields are."""
+
+    def shuffled(record: dict[str, Any]) -> dict[str, Any]:
+        return dict(dice.sample(list(record.items()), len(record)))
+
+    def written(record: dict[str, Any]) -> str:
+        return repr(sorted(record.items()))
+
+    together = reports._record_hashes(JsonObjects(records), ("sid",))
+    alone = [reports._record_hashes([shuffled(record)], ("sid",))[0] for record in records]
+    assert alone == together
+    same = {(written(record), content) for record, (_, content) in zip(records, together, strict=True)}
+    assert len(same) == len(dict(same)) == len({content for _, content in same})
