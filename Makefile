@@ -28,7 +28,7 @@ help:
 	@echo "make test-system  tests in a real Airflow with PostgreSQL, Redis and Chromium, which are installed where missing:"
 	@echo "                  kills, thousands of sensors, webhooks, the example Dags under two executors (half an hour)"
 	@echo "make fuzz         50,000 random responses through all endpoints, different ones each time (ten minutes)"
-	@echo "make bench        measures us beside our peers and writes the figures to docs/figures (40 minutes on 2 quiet cores);"
+	@echo "make bench        measures us beside our peers and writes the figures to docs/figures (50 minutes on 2 quiet cores);"
 	@echo "                  ONLY=\"sends polls\" measures these alone"
 	@echo "make chaos        thousands of kills, faults and random events, with a checker that reads what the simulated"
 	@echo "                  vendors did; prints JSON lines (an hour); CHAOS='--seed 7.17 --only kills.promo'"
