@@ -309,4 +309,4 @@ def play(round_: Round) -> dict[str, float]:
     return {"runs": 1}
 
 
-SCENARIOS = (Scenario("canaries", play, "runs", len(FAMILY), rounds_at_most=len(FAMILY)),)
+SCENARIOS = (Scenario("canaries", play, "runs", len(FAMILY), rounds_at_most=len(FAMILY), waits=True),)

@@ -138,4 +138,4 @@ def play(round_: Round) -> dict[str, float]:
     return {"changes": 1, "hours_with_a_token": days.hours, "tokens": days.tokens, "calls": days.calls}
 
 
-SCENARIOS = (Scenario("clocks", play, "changes", 30),)
+SCENARIOS = (Scenario("clocks", play, "changes", 30, waits=True),)

@@ -268,7 +268,7 @@ def play(round_: Round) -> dict[str, float]:
     return {name: value for name, value in found.items() if isinstance(value, int)}
 
 
-SCENARIOS = (Scenario("services.journal", play, "tasks", 1000),)
+SCENARIOS = (Scenario("services.journal", play, "tasks", 1000, waits=True),)
 
 
 def main(seed: int, intents: int) -> None:

@@ -168,4 +168,4 @@ def play(round_: Round) -> dict[str, float]:
     return {"messages": batch.messages, "ended_tokens": batch.ends, "renewals": batch.renewals}
 
 
-SCENARIOS = (Scenario("tokens.kyivstar", play, "messages", 10_000),)
+SCENARIOS = (Scenario("tokens.kyivstar", play, "messages", 10_000, waits=True),)

@@ -15,7 +15,6 @@ from airflow.sdk import DAG
 from airflow.sdk.exceptions import AirflowSkipException
 
 from airflow_provider_telecom.bulk import fallback
-from airflow_provider_telecom.vendors.ketchup_loyalty import viber
 from tests.campaigns.dag_runs import FAILED as TASK_FAILED
 from tests.campaigns.dag_runs import SUCCESS, DagRun
 from tests.campaigns.world import FAILED, World, ladder_audience, ladder_dag, numbers, outcomes
@@ -45,8 +44,6 @@ class _StoredDagRun(FileStores, DagRun):
 def one_task(order: dict[str, Any]) -> Any:
     """Run one try of a task of the ladder, and return its XCom."""
     prepare(order)
-
-    viber._PAUSES = (0.01, 0.01)
     use_the_clock_of_the_simulator(order["control"])
     dag = ladder_dag(Path(order["folder"]), PEOPLE, audience=order["audience"])
     task: Any = dag.get_task(order["task_id"])

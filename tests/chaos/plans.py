@@ -44,7 +44,7 @@ from tests.fuzz.mutations import unusual
 
 PRESETS = ("default", "opposite", "random")
 MAX_WAIT = 320.0
-READ_SECONDS, IMPATIENT = 20.0, 1.0
+READ_SECONDS, IMPATIENT = 20.0, 0.5
 GUARANTEES: dict[str, Guarantee] = {"X": "fail", "S": "fail", "D": "fail", "K": "key"}
 """By the class of an endpoint (`tests/endpoints.py`). A read may be repeated."""
 SLOW = (
@@ -272,9 +272,10 @@ def calls(round_: Round) -> Figures:
         found = recorded(row, simulator, preset, seed, round_.folder / "recorded")
     simulator.reset(seed=seed, preset=preset)
     is_impatient = dice.random() < 0.03
-    hook = hook_of(row, simulator, IMPATIENT if is_impatient else READ_SECONDS)
+    hook = hook_of(row, simulator)
     args, kwargs = arguments_of(row, hook, round_.folder / "call", simulator)
     if is_impatient:
+        hook = hook_of(row, simulator, IMPATIENT)
         simulator.fault("silence", row.vendor, path=row.pattern, seconds=2 * IMPATIENT)
         round_.history.disturbed("an answer after the time-out")
     round_.history.ledger_was_reset()

@@ -31,7 +31,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
 from pkgutil import walk_packages
@@ -278,14 +278,13 @@ def _prepare() -> None:
     from airflow.sdk import ObjectStoragePath
 
     import airflow_provider_telecom
-    from airflow_provider_telecom.calls import retry
     from airflow_provider_telecom.transport.sync_transport import Transport
 
     ObjectStoragePath(__file__).exists()  # loads the file system
     for module in walk_packages(airflow_provider_telecom.__path__, "airflow_provider_telecom."):
         if module.name.split(".")[1] in _LOADED:  # all: an import within a try would be lines of the provider
             import_module(module.name)
-    retry._FIRST_BACK_OFF = 0.01
+    _shorten_waits()
     _fill_caches()
     around(Transport, "send")
     for name in ("rename", "unlink", "rmdir", "mkdir"):
@@ -293,6 +292,22 @@ def _prepare() -> None:
     around(ObjectStoragePath, "open", lambda *args: "w" in "".join(map(str, args[1:2])))
     for name in ("replace", "rename"):
         around(os, name)
+
+
+def _shorten_waits() -> None:
+    """Let nobody wait for other processes, nor for a vendor that is busy: nobody else uses the account."""
+    from airflow_provider_telecom.auth import client_credentials
+    from airflow_provider_telecom.calls import retry
+    from airflow_provider_telecom.hooks.sunsim import SunSimHook
+    from airflow_provider_telecom.vendors.ketchup_loyalty import viber
+
+    short = (0.01, 0.02)
+    retry._FIRST_BACK_OFF = 0.01
+    client_credentials._PAUSES = (short, short)
+    viber._PAUSES = short
+    SunSimHook.timing = replace(
+        SunSimHook.timing, settle=short, wait_for_leader=short, after_repeated_401=short, between_mints=0.1
+    )
 
 
 def _fill_caches() -> None:

@@ -99,4 +99,4 @@ def play(round_: Round) -> dict[str, float]:
     return {"disturbances": done, "requests": len(run.arrivals), "not_sent": len(run.errors)}
 
 
-SCENARIOS = (Scenario("services.rate_limit", play, "disturbances", 28),)
+SCENARIOS = (Scenario("services.rate_limit", play, "disturbances", 28, waits=True),)

@@ -73,4 +73,4 @@ def play(round_: Round) -> dict[str, float]:
     return {name: value for name, value in figures.items() if isinstance(value, int)}
 
 
-SCENARIOS = (Scenario("services.receiver", play, "posts", 8000),)
+SCENARIOS = (Scenario("services.receiver", play, "posts", 8000, waits=True),)

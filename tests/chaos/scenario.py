@@ -157,6 +157,8 @@ class Scenario:
     mutants: tuple[str, ...] = ()
     """Faults that can be planted in the provider, each of which this scenario must find."""
     rounds_at_most: int = field(default=1_000_000_000, kw_only=True)
+    waits: bool = field(default=False, kw_only=True)
+    """Whether it waits most of the time, so that others may be played beside it."""
     conclude: Callable[[Counter[str]], str] = field(default=lambda total: "", kw_only=True)
     """Judges the sums of all rounds, may change them, and returns a remark. Raises ChaosError."""
 

@@ -187,4 +187,4 @@ def _bound(seconds: float) -> str:
     return next((f"within_{bound}s" for bound in (5, 60) if seconds <= bound), "later")
 
 
-SCENARIOS = (Scenario("tokens.sunsim", play, "revocations", 2000, conclude=conclude),)
+SCENARIOS = (Scenario("tokens.sunsim", play, "revocations", 2000, conclude=conclude, waits=True),)

@@ -222,4 +222,4 @@ def play(round_: Round) -> dict[str, float]:
     return {"outages": 1, "calls": outage.calls, "requests": outage.requests, "reported": outage.loud}
 
 
-SCENARIOS = (Scenario("vendor_down", play, "outages", len(CASES), rounds_at_most=len(CASES)),)
+SCENARIOS = (Scenario("vendor_down", play, "outages", len(CASES), rounds_at_most=len(CASES), waits=True),)
