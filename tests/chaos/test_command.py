@@ -6,6 +6,7 @@ import errno
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -133,13 +134,12 @@ def test_a_round_is_replayed_alone() -> None:
     assert (ended.returncode, figures["rounds"], figures["seed"]) == (0, 1, "1.3")
 
 
-def _part_of(pid: int) -> psutil.Process | None:
-    """Return a process that plays a part; others run for a moment while libraries are imported."""
+def _parts_of(pid: int) -> Iterator[psutil.Process]:
+    """Yield the processes that play; others run for a moment while libraries are imported."""
     for child in psutil.Process(pid).children():
         with suppress(psutil.Error):
             if "--part" in child.cmdline():
-                return child
-    return None
+                yield child
 
 
 @pytest.mark.long
@@ -148,9 +148,8 @@ def test_a_process_that_is_killed_gives_no_figures(tmp_path: Path) -> None:
     arguments = ("--only", "kills.promo", "--seed", "1", "--jobs", "1", "--output", str(output))
     command = [sys.executable, "-m", "tests.chaos", *arguments]
     with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as whole:
-        part = eventually(lambda: _part_of(whole.pid))
-        assert part
-        part.kill()
+        assert eventually(lambda: list(_parts_of(whole.pid)))
+        next(_parts_of(whole.pid)).kill()
         printed, said = whole.communicate()
     assert (whole.returncode, printed, output.exists()) == (3, "", False)
     assert "A process ended with -9. No figures" in said
