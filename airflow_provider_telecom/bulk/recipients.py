@@ -293,7 +293,7 @@ def _plain_content(rows: Sequence[Any], columns: RecipientColumns) -> bytes | No
 
 def _content_of(entries: Sequence[Sequence[str]]) -> bytes:
     """Return the lines of recipients in the local copy."""
-    return "".join([f"{_SEPARATOR.join(entry)}\n" for entry in entries]).encode()
+    return "\n".join([*map(_SEPARATOR.join, entries), ""]).encode()
 
 
 def _raise_if_bad(

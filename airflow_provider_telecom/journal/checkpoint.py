@@ -217,5 +217,5 @@ def _check_same_audience(earlier: Mapping[str, str], audience: AudienceIdentity 
 def _hashed(before: _Hash, keys: Iterable[str]) -> _Hash:
     content, following = before.copy(), iter(keys)
     while batch := list(islice(following, _HASHED_AT_ONCE)):
-        content.update("".join([f"{key}\n" for key in batch]).encode())
+        content.update("\n".join([*batch, ""]).encode())
     return content

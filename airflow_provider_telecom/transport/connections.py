@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import http.client
 import logging
+import math
 import os
 import socket
 import ssl
 import threading
+import time
 from typing import IO, Any
 
 import requests
@@ -43,18 +45,19 @@ exchange = Exchange()
 class DeadlineTimer:
     """Closes the socket when the time is up: requests has no total time-out."""
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, seconds: float, timers: DeadlineTimers) -> None:
         self.seconds, self.fired = seconds, False
+        self.ends_at = time.monotonic() + seconds
         self._socket: socket.socket | None = None
-        self._timer = threading.Timer(seconds, self._shut_down)
-        self._timer.daemon = True
+        self._timers = timers
 
     def set_socket(self, sock: socket.socket | None) -> None:
         self._socket = sock
         if self.fired:
-            self._shut_down()
+            self.fire()
 
-    def _shut_down(self) -> None:
+    def fire(self) -> None:
+        """End the request."""
         self.fired = True
         if self._socket is not None:
             try:
@@ -63,12 +66,52 @@ class DeadlineTimer:
                 return  # the server has closed it already
 
     def __enter__(self) -> DeadlineTimer:
-        self._timer.start()
+        self._timers.add(self)
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._timer.cancel()
+        self._timers.remove(self)
         self._socket = None
+
+
+class DeadlineTimers:
+    """Fires the timers of all requests under way in one thread: a thread for each costs more than the rest.
+
+    The thread ends once it wakes and no request is under way; the next request starts another one.
+    """
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._timers: set[DeadlineTimer] = set()
+        self._thread: threading.Thread | None = None
+        self._wakes_at = math.inf
+
+    def add(self, timer: DeadlineTimer) -> None:
+        """Fire a timer when its time is up."""
+        with self._changed:
+            if self._thread is None or not self._thread.is_alive():  # a fork has no threads
+                self._wakes_at = timer.ends_at
+                self._thread = threading.Thread(target=self._run, name="telecom-deadlines", daemon=True)
+                self._thread.start()  # waits for `_changed`, which this method has
+            elif timer.ends_at < self._wakes_at:
+                self._changed.notify()
+            self._timers.add(timer)
+
+    def remove(self, timer: DeadlineTimer) -> None:
+        """Forget a timer, which does not fire any more after this."""
+        with self._changed:
+            self._timers.discard(timer)
+
+    def _run(self) -> None:
+        with self._changed:
+            while self._timers:
+                now = time.monotonic()
+                for timer in [one for one in self._timers if one.ends_at <= now]:
+                    self._timers.remove(timer)
+                    timer.fire()
+                self._wakes_at = min((one.ends_at for one in self._timers), default=now)
+                self._changed.wait(self._wakes_at - now)
+            self._thread = None
 
 
 class LastLineReader:

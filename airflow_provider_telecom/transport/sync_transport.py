@@ -37,6 +37,7 @@ from airflow_provider_telecom.calls.request import Idempotency, Outcome, Request
 from airflow_provider_telecom.transport.connections import (
     Adapter,
     DeadlineTimer,
+    DeadlineTimers,
     Session,
     exchange,
     ignore_netrc,
@@ -69,6 +70,7 @@ class Transport:
             self._context.load_verify_locations(certifi.where())
         self._proxies = get_environ_proxies(options.base_url, None) if options.trust_env else {}
         self._session = self._new_session()
+        self._timers = DeadlineTimers()
 
     def _new_session(self) -> requests.Session:
         session = Session(self._proxies)
@@ -98,7 +100,7 @@ class Transport:
         exchange.may_have_left, exchange.private_allowed = False, self._options.allow_private_hosts
         silence, in_all = self._options.timeouts(request)
         try:
-            with DeadlineTimer(in_all) as timer, self._session_for(request) as session:
+            with DeadlineTimer(in_all, self._timers) as timer, self._session_for(request) as session:
                 exchange.timer = timer
                 return self._exchange(session, request, silence, timer)
         except Exception as error:

@@ -130,26 +130,26 @@ def _all_accepted(
     They are what `_result_of` and `_in_order` return. None if any of them needs a closer look.
     """
     try:
-        references, ids, errors, prices, currencies = columns = [
-            list(map(field, items)) for field in _FIELDS_OF_ACCEPTED
-        ]
-    except KeyError:
+        columns = [list(map(field, items)) for field in _FIELDS_OF_ACCEPTED]
+        distinct = [set(column) for column in columns]
+    except (KeyError, TypeError):  # a field is missing, or is a list or an object
         return None
+    references, ids, _, prices, currencies = columns
     if not (
         references == list(keys)
-        and all(set(map(type, column)) == {str} for column in columns)
-        and set(errors) == {"0"}
-        and len(set(references)) == len(set(ids)) == len(items)
-        and "" not in ids
+        and all(set(map(type, values)) == {str} for values in distinct)  # no other value equals a text
+        and distinct[2] == {"0"}
+        and len(distinct[0]) == len(distinct[1]) == len(items)
+        and "" not in distinct[1]
     ):
         return None
-    amounts = {price: _money(price, response) for price in set(prices)}
-    named = {currency: currency or None for currency in set(currencies)}
+    amounts = {price: _money(price, response) for price in distinct[3]}
+    named = {currency: currency or None for currency in distinct[4]}
     return AcceptedResults(
         references,
         ids,
-        [amounts[price] for price in prices],
-        [named[currency] for currency in currencies],
+        list(map(amounts.__getitem__, prices)),
+        list(map(named.__getitem__, currencies)),
         task_id,
     )
 

@@ -1,0 +1,90 @@
+"""The timers that end requests whose time is up: all of a transport's in one thread."""
+
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack
+
+import pytest
+
+from airflow_provider_telecom.transport.connections import DeadlineTimer, DeadlineTimers
+from tests.eventually import eventually
+
+AT_ONCE, NEVER = 0.01, 600.0
+
+
+@pytest.fixture
+def timers() -> DeadlineTimers:
+    return DeadlineTimers()
+
+
+@pytest.fixture
+def pair() -> Iterator[socket.socket]:
+    """A socket that gets nothing until it is shut down."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        ours.settimeout(60)
+        yield ours
+
+
+def test_a_socket_is_shut_down_when_the_time_is_up(timers: DeadlineTimers, pair: socket.socket) -> None:
+    with DeadlineTimer(AT_ONCE, timers) as timer:
+        timer.set_socket(pair)
+        assert pair.recv(1) == b""
+        assert timer.fired
+
+
+def test_a_socket_that_comes_too_late_is_shut_down(timers: DeadlineTimers, pair: socket.socket) -> None:
+    with DeadlineTimer(AT_ONCE, timers) as timer:
+        assert eventually(lambda: timer.fired)
+        timer.set_socket(pair)
+        assert pair.recv(1) == b""
+
+
+def test_a_timer_fires_before_one_that_began_earlier(timers: DeadlineTimers, pair: socket.socket) -> None:
+    with DeadlineTimer(NEVER, timers) as slow, DeadlineTimer(AT_ONCE, timers) as quick:
+        quick.set_socket(pair)
+        assert pair.recv(1) == b""
+        assert not slow.fired
+
+
+def test_a_request_that_has_ended_in_time_is_left_alone(timers: DeadlineTimers, pair: socket.socket) -> None:
+    with DeadlineTimer(AT_ONCE, timers) as ended:
+        pass
+    with DeadlineTimer(2 * AT_ONCE, timers) as last:
+        last.set_socket(pair)
+        assert pair.recv(1) == b""
+    assert not ended.fired
+
+
+def test_all_have_one_thread_which_ends_with_them_and_begins_again(timers: DeadlineTimers) -> None:
+    before = set(threading.enumerate())
+    for _ in range(2):
+        with ExitStack() as stack:
+            all_ = [stack.enter_context(DeadlineTimer(1 + n * AT_ONCE, timers)) for n in range(5)]
+            assert len(set(threading.enumerate()) - before) == 1
+            assert eventually(lambda timers=all_: all(timer.fired for timer in timers))
+        assert eventually(lambda: set(threading.enumerate()) <= before)
+
+
+def test_requests_of_several_threads_end_each_at_its_time(timers: DeadlineTimers) -> None:
+    fired: list[bool] = []
+
+    def request(seconds: float) -> None:
+        with DeadlineTimer(seconds, timers) as timer:
+            fired.append(eventually(lambda: timer.fired))
+
+    threads = [threading.Thread(target=request, args=(AT_ONCE * (n % 7 + 1),)) for n in range(20)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert fired == [True] * 20
+
+
+def test_a_thread_that_has_died_is_replaced(timers: DeadlineTimers, pair: socket.socket) -> None:
+    """So it is in a fork, which has none of the threads."""
+    timers._thread = threading.Thread()
+    with DeadlineTimer(AT_ONCE, timers) as timer:
+        timer.set_socket(pair)
+        assert pair.recv(1) == b""
