@@ -94,7 +94,7 @@ class DeadlineTimers:
                 self._thread = threading.Thread(target=self._run, name="telecom-deadlines", daemon=True)
                 self._thread.start()  # waits for `_changed`, which this method has
             elif timer.ends_at < self._wakes_at:
-                self._changed.notify()
+                self._changed.notify_all()  # a fork inherits the entry of a thread that it has not
             self._timers.add(timer)
 
     def remove(self, timer: DeadlineTimer) -> None:
