@@ -284,6 +284,46 @@ _REASONS: dict[tuple[str, str, str], str] = {
     ): "it is only asked whether it is true",
     (
         "operators/kyivstar_open_telecom/rules.py",
+        "Ruling.__init__",
+        "self._open = lru_cache(_MAX_REMEMBERED)(self._open_checks) # many numbers have "
+        "the same answers -> self._open = lru_cache(None)(self._open_checks) # many "
+        "numbers have the same answers",
+    ): "only memory and time depend on how many answers are remembered",
+    (
+        "operators/kyivstar_open_telecom/rules.py",
+        "",
+        "_MAX_REMEMBERED = 10_000 -> _MAX_REMEMBERED = None",
+    ): "only memory and time depend on how many answers are remembered",
+    (
+        "operators/kyivstar_open_telecom/rules.py",
+        "",
+        "Rule: TypeAlias = SubscriberCheck | CombinedRule -> Rule: TypeAlias = None",
+    ): "for type checkers",
+    (
+        "operators/kyivstar_open_telecom/evidence.py",
+        "",
+        "log = logging.getLogger(__name__) -> log = logging.getLogger(None)",
+    ): "the lines are the same; only the name of their logger differs",
+    (
+        "operators/kyivstar_open_telecom/fraud_gate.py",
+        "KyivstarFraudGateOperator._decide",
+        '"branch": _task_ids(decision, getattr(self, decision)), -> "branch": '
+        "_task_ids(None, getattr(self, decision)),",
+    ): "the name is for an error that is raised when the Dag is parsed",
+    (
+        "operators/kyivstar_open_telecom/fraud_gate.py",
+        "KyivstarFraudGateOperator._parts",
+        "for task_id in _task_ids(name, getattr(self, name)): -> for task_id in "
+        "_task_ids(None, getattr(self, name)):",
+    ): "the name is for an error that is raised when the Dag is parsed",
+    (
+        "operators/kyivstar_open_telecom/fraud_gate.py",
+        "KyivstarFraudGateOperator._write",
+        'file.write_text(json.dumps(content, indent=2) + "\\n", encoding="utf-8") -> '
+        'file.write_text(json.dumps(content, indent=2) + "\\n", )',
+    ): "the text is ASCII",
+    (
+        "operators/kyivstar_open_telecom/rules.py",
         "State",
         "SAFE = 2 -> SAFE = 3",
     ): "states are compared and stored by name; only their order matters",

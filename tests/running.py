@@ -44,9 +44,9 @@ class Run:
         self.events: list[Any] = []
         self.outlet_events = OutletEventAccessors()
 
-    def context(self, operator: Any, map_index: int = -1, **more: Any) -> dict[str, Any]:
+    def context(self, operator: Any, map_index: int | None = -1, **more: Any) -> dict[str, Any]:
         """Return what a try of the task is given."""
-        place = operator.task_id if map_index < 0 else f"{operator.task_id}[{map_index}]"
+        place = operator.task_id if map_index in (None, -1) else f"{operator.task_id}[{map_index}]"
         store = self.stores.setdefault(place, Store())
         ti = SimpleNamespace(
             dag_id="dag",

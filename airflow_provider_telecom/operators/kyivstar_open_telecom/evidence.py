@@ -39,7 +39,7 @@ class Evidence:
 
     outcome: Outcome
     asked_at: datetime
-    lost: int = 0
+    lost: int
 
     def is_younger_than(self, age: timedelta) -> bool:
         """Whether it is younger. A time in the future, by another worker's clock, counts as well."""

@@ -134,7 +134,7 @@ class KyivstarFraudGateOperator(KyivstarOperator, JournaledOperator, BranchMixIn
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Ask until it is decided, then skip the other branches."""
-        if context["ti"].map_index not in (None, -1):
+        if context["ti"].map_index != -1:  # only with -1 does Airflow skip branches
             raise TelecomInputError(
                 "msisdn", "must not be mapped: Airflow would skip no branch. Nothing was requested"
             )
@@ -261,7 +261,7 @@ class KyivstarFraudGateOperator(KyivstarOperator, JournaledOperator, BranchMixIn
         with tempfile.TemporaryDirectory() as folder:
             file = Path(folder) / target.name
             content = {**found, "rules": Ruling(self.rules).to_dict()}
-            file.write_text(json.dumps(content, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+            file.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
             place(file, target)
 
 

@@ -21,6 +21,7 @@ from airflow_provider_telecom.calls.errors import (
     TelecomInputError,
     TelecomThrottledError,
 )
+from airflow_provider_telecom.hooks.base import forget_clients
 from airflow_provider_telecom.operators.kyivstar_open_telecom import KyivstarFraudGateOperator, evidence
 from airflow_provider_telecom.operators.kyivstar_open_telecom.rules import (
     AllOf,
@@ -92,8 +93,13 @@ def changed(simulator: Any, subscriber: Any, **ago: int) -> None:
     subscriber.sim_changes.append(simulator.state.clock.now() - timedelta(**ago))
 
 
-def test_a_safe_subscriber_is_paid_and_what_is_not_needed_is_not_asked(telecom_simulator: Any) -> None:
+def test_a_safe_subscriber_is_paid_and_what_is_not_needed_is_not_asked(
+    telecom_simulator: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
     found = decide(gate())
+    said = capsys.readouterr().out
+    assert "decision: pay, answers: sim_changed: no, more_sims: no, younger_sim: no, not asked: " in said
+    assert "once more" not in said
     assert (found["decision"], found["branch"]) == ("pay", ["pay_out"])
     assert answers(found) == {"sim_changed": "no", "more_sims": "no", "younger_sim": "no"}
     assert found["not_asked"] == ["lower_score"]
@@ -170,9 +176,16 @@ def test_templates_and_what_is_not_shown(tmp_path: Path, telecom_simulator: Any)
             msisdn="{{ params.msisdn }}",
             rules=AllOf(SimChanged(hours=72), Device(imei="{{ params.imei }}")),
             dedupe_key="{{ params.key }}",
+            conn_id="{{ params.conn_id }}",
             evidence_path="{{ params.path }}",
         )
-        params = {"msisdn": NUMBER, "imei": IMEI, "key": key, "path": str(path)}
+        params = {
+            "msisdn": NUMBER,
+            "imei": IMEI,
+            "key": key,
+            "path": str(path),
+            "conn_id": f"{VENDOR}_default",
+        }
         assert decide(operator, run, params=params)["requests"] == 2
     shown = str(_serialize_rendered_fields(operator))
     assert path.exists()
@@ -331,7 +344,7 @@ def lose(simulator: Any, path: str, times: int = 1) -> None:
 
 
 def test_a_lost_answer_is_asked_once_more_and_reported(
-    telecom_simulator: Any, capsys: pytest.CaptureFixture[str]
+    telecom_simulator: Any, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     lose(telecom_simulator, "verify-sim")
     run = Run()
@@ -339,16 +352,22 @@ def test_a_lost_answer_is_asked_once_more_and_reported(
     assert (found["decision"], found["requests"], found["lost_answers"]) == ("pay", 4, 1)
     assert billed(telecom_simulator)["verify-sim"] == 2
     assert "the answers of 1 requests are lost; they may be billed" in capsys.readouterr().out
+    once_more = "The answer to sim_changed is lost, and may be billed; it is requested once more"
+    assert caplog.text.count(once_more) == caplog.text.count("once more") == 1
     assert decide(gate(), run)["lost_answers"] == 1
 
 
 def test_two_lost_answers_are_reviewed_and_never_asked_again(telecom_simulator: Any) -> None:
     lose(telecom_simulator, "verify-sim", 2)
     run = Run()
+    kinds = []
     for requests in (4, 0):
         found = decide(gate(), run)
         assert (found["decision"], found["requests"], found["lost_answers"]) == ("review", requests, 2)
         assert found["evidence"][0]["reason"] == "outcome_unknown"
+        entries = map(json.loads, run.stores["gate"].texts.values())
+        kinds.append(sorted(entry["state"] for entry in entries))
+    assert kinds == [["done", "done", "unknown"]] * 2
     assert billed(telecom_simulator)["verify-sim"] == 2
 
 
@@ -374,6 +393,53 @@ def test_an_error_that_is_not_billed_stops_and_the_next_try_goes_on(
     assert set(billed(telecom_simulator).values()) == {1}
 
 
+@pytest.mark.parametrize("lost", [0, 1])
+def test_after_an_error_that_is_not_billed_the_journal_is_as_before(
+    telecom_simulator: Any, lost: int
+) -> None:
+    """What was known is kept, for example how many answers were lost: another try may still report it."""
+    telecom_simulator.fault("status", VENDOR, path="verify-sim", status=429, times=20)
+    run, known = Run(), {"sim_changed": False, "is_active": True}
+    run.stores["gate"] = stored("done", answered(1, known), lost) if lost else Store()
+    before = dict(run.stores["gate"].texts)
+    with pytest.raises(TelecomThrottledError):
+        run.execute(gate(rules=SimChanged(hours=72), evidence_max_age=timedelta(microseconds=1)))
+    if lost:
+        assert run.stores["gate"].texts == before
+    else:
+        (entry,) = map(json.loads, run.stores["gate"].texts.values())
+        (wanted,) = map(json.loads, stored("planned", {}, 0).texts.values())
+        assert (entry["state"], entry["body"], entry["facts"]) == ("planned", wanted["body"], {})
+
+
+def test_without_a_token_no_question_is_in_the_journal(
+    telecom_simulator: Any, hook_for: Callable[..., Any]
+) -> None:
+    forget_clients()
+    telecom_simulator.fault("status", VENDOR, path="token", status=401, times=20)
+    run = Run()
+    with pytest.raises(TelecomAuthError):
+        run.execute(gate())
+    assert run.stores["gate"].texts == {}
+
+
+def test_the_journal_names_the_question_before_it_is_asked(
+    telecom_simulator: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, entries = Run(), list[dict[str, Any]]()
+    send = Transport.send
+
+    def seen(transport: Any, request: Any) -> Any:
+        if "verify-sim" in request.path:
+            entries.extend(map(json.loads, run.stores["gate"].texts.values()))
+        return send(transport, request)
+
+    monkeypatch.setattr(Transport, "send", seen)
+    decide(gate(rules=SimChanged(hours=72)), run)
+    (wanted,) = map(json.loads, stored("intent", {}, 0).texts.values())
+    assert [(entry["state"], entry["body"]) for entry in entries] == [("intent", wanted["body"])]
+
+
 def test_a_refused_check_is_unknown(telecom_simulator: Any) -> None:
     found = decide(gate(rules=Score(least=300, model_id="99")))
     (only,) = found["evidence"]
@@ -393,8 +459,9 @@ def test_the_evidence_is_written_to_a_file(tmp_path: Path) -> None:
 
 
 def test_a_file_that_cannot_be_written_is_refused_first(telecom_simulator: Any) -> None:
-    with pytest.raises(TelecomInputError, match="evidence_path"):
+    with pytest.raises(TelecomInputError, match="evidence_path") as caught:
         Run().execute(gate(evidence_path="/proc/evidence.json"))
+    assert caught.value.field == "evidence_path"
     assert not billed(telecom_simulator)
 
 
@@ -528,6 +595,7 @@ def test_a_wrong_argument_is_refused_when_the_dag_is_parsed(arguments: dict[str,
         ({"msisdn": "+12025550123"}, {}, "^msisdn: must be a Ukrainian number"),
         ({"msisdn": "12"}, {}, "^msisdn: "),
         ({}, {"map_index": 0}, "^msisdn: must not be mapped"),
+        ({}, {"map_index": None}, "^msisdn: must not be mapped"),
         ({"evidence_path": " "}, {}, "^evidence_path: "),
         ({"evidence_path": "/tmp/"}, {}, "^evidence_path: "),
     ],
