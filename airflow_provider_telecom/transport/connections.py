@@ -59,9 +59,12 @@ class DeadlineTimer:
     def fire(self) -> None:
         """End the request."""
         self.fired = True
-        if self._socket is not None:
+        # Through TLS to a proxy, urllib3's socket is an object around that of the proxy.
+        sock = getattr(self._socket, "socket", self._socket)
+        if sock is not None:
             try:
-                self._socket.shutdown(socket.SHUT_RDWR)
+                # SSLSocket.shutdown ends the encryption first: another thread might go on in plain text.
+                socket.socket.shutdown(sock, socket.SHUT_RDWR)
             except OSError:
                 return  # the server has closed it already
 

@@ -186,7 +186,7 @@ def before_http(data: bytes) -> Iterator[Scripted]:
 
 
 @contextmanager
-def tunnel(port: int) -> Iterator[Scripted]:
+def tunnel(port: int, tls: ssl.SSLContext | None = None) -> Iterator[Scripted]:
     """A proxy that opens a tunnel to a port of this machine, whatever host it is asked for."""
 
     def connect(peer: socket.socket) -> None:
@@ -198,7 +198,7 @@ def tunnel(port: int) -> Iterator[Scripted]:
             back.join(10)
         peer.close()
 
-    with scripted(connect) as server:
+    with scripted(connect, tls) as server:
         yield server
 
 

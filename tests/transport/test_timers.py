@@ -1,14 +1,21 @@
 """The timers that end requests whose time is up: all of a transport's in one thread."""
 
 import socket
+import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 
+from airflow_provider_telecom.calls.request import Idempotency, Unknown
 from airflow_provider_telecom.transport.connections import DeadlineTimer, DeadlineTimers
+from airflow_provider_telecom.transport.sync_transport import Transport
 from tests.eventually import eventually
+from tests.transport import scripted as on
+from tests.transport.conftest import get, route_of
+from tests.transport.scripted import tls_server
 
 AT_ONCE, NEVER = 0.01, 600.0
 
@@ -88,3 +95,42 @@ def test_a_thread_that_has_died_is_replaced(timers: DeadlineTimers, pair: socket
     with DeadlineTimer(AT_ONCE, timers) as timer:
         timer.set_socket(pair)
         assert pair.recv(1) == b""
+
+
+def test_what_is_sent_when_the_time_is_up_is_never_in_plain_text(
+    timers: DeadlineTimers, tmp_path: Path
+) -> None:
+    with tls_server(on.stay_silent, tmp_path) as (server, own):
+        context = ssl.create_default_context(cafile=own)
+        with (
+            socket.create_connection(("127.0.0.1", server.port)) as plain,
+            context.wrap_socket(plain, server_hostname="127.0.0.1") as sock,
+            DeadlineTimer(AT_ONCE, timers) as timer,
+        ):
+            timer.set_socket(sock)
+            assert sock.recv(1) == b""
+            assert sock.version() is not None  # None: the encryption has ended before the connection
+
+
+def test_an_answer_byte_by_byte_through_tls_to_a_proxy_ends_in_time(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    whole = on.answer(b"x" * 100)
+    has_sent_most = threading.Event()
+
+    def script(peer: socket.socket) -> None:
+        on.drip(whole[:-1], 0.05)(peer)
+        has_sent_most.set()
+        peer.sendall(whole[-1:])
+
+    with tls_server(script, tmp_path) as (vendor, own):
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(own)
+        with on.tunnel(vendor.port, context) as proxy:
+            monkeypatch.setenv("https_proxy", f"https://127.0.0.1:{proxy.port}")
+            monkeypatch.setenv("no_proxy", "")
+            transport = Transport(route_of(vendor.url, {"verify": own}))
+            outcome = transport.send(get(Idempotency.NONE, deadline=0.5))
+    assert isinstance(outcome, Unknown)
+    assert outcome.reason == "the deadline passed"
+    assert not has_sent_most.is_set()
