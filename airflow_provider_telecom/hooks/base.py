@@ -55,7 +55,7 @@ class AccountClient:
         lock: LockFactory | None,
         turns: TurnStore | None,
     ) -> None:
-        self.account = account
+        self.account, self.process_id = account, os.getpid()
         self._settings, self._store, self._lock, self._turns = settings, store, lock, turns
         self.sync_transport = SyncTransport(settings.transport_options, store, lock, turns)
         self._async_transports: WeakKeyDictionary[asyncio.AbstractEventLoop, AsyncTransport] = (
@@ -105,9 +105,18 @@ _calls_end_at: ContextVar[float] = ContextVar("calls_end_at", default=math.inf)
 """When blocking calls must have ended, by `time.monotonic()`."""
 _clients: dict[Hashable, AccountClient] = {}
 _clients_lock = threading.Lock()
-os.register_at_fork(after_in_child=_clients.clear)  # a fork must not share sockets and locks
 _reads: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, asyncio.Future[Any]]] = WeakKeyDictionary()
 """The connections that are being read in each event loop."""
+
+
+def _forget_inherited_clients() -> None:
+    """Forget the clients in a fork: it must not share sockets, and no thread of it may have the lock."""
+    global _clients_lock
+    _clients_lock = threading.Lock()
+    _clients.clear()
+
+
+os.register_at_fork(after_in_child=_forget_inherited_clients)
 
 
 def forget_clients() -> None:
@@ -335,7 +344,7 @@ class TelecomHook(BaseHook, Api[OptionsT], ABC):
         return read_settings(connection, self.conn_type, self.options_type, self.needs_login)  # type: ignore[arg-type]
 
     def _client(self) -> AccountClient:
-        if self._own_client is None:
+        if self._own_client is None or self._own_client.process_id != os.getpid():  # of before a fork
             settings = self._read()
             key = (self.conn_type, settings)
             with _clients_lock, HideTraceback():
