@@ -94,9 +94,10 @@ def _simple_columns(
     objects: Sequence[dict[str, Any]], text_of: Callable[[Decimal], str]
 ) -> dict[str, Sequence[Any]] | None:
     """Return the columns of objects, decimals as texts; None without columns, or for other types."""
-    if (columns := columns_of(objects)) is None:
+    if (found := columns_of(objects)) is None:
         return None
-    for name, values in columns.items():
+    columns = dict(found)  # those of `JsonObjects` stay as they are
+    for name, values in found.items():
         kinds = set(map(type, values))
         if not kinds <= SIMPLE_TYPES:
             return None

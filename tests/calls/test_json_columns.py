@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import json
+from decimal import Decimal
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_telecom.calls.json_columns import JsonColumns, each_json, json_objects, json_text
+from airflow_provider_telecom.calls.json_columns import (
+    JsonColumns,
+    JsonObjects,
+    each_json,
+    json_objects,
+    json_text,
+)
 from airflow_provider_telecom.calls.redaction import redact
 from airflow_provider_telecom.calls.request import Idempotency, Json, Request
 
@@ -79,3 +86,10 @@ OTHERS = st.lists(
 def test_each_object_is_what_json_dumps_writes(records: list[dict[str, Any]]) -> None:
     expected = [json.dumps(one, default=str, ensure_ascii=False, separators=(",", ":")) for one in records]
     assert each_json(records, str) == expected
+
+
+def test_json_of_objects_leaves_their_columns_as_they_are() -> None:
+    records = JsonObjects([{"sid": 1, "cost": Decimal("1.50")}, {"sid": 2, "cost": Decimal("2.00")}])
+    before = dict(records.columns or {})
+    assert each_json(records, str) == ['{"sid":1,"cost":"1.50"}', '{"sid":2,"cost":"2.00"}']
+    assert records.columns == before == {"sid": (1, 2), "cost": (Decimal("1.50"), Decimal("2.00"))}
