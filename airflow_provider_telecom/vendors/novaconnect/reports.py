@@ -217,7 +217,7 @@ def _each(name: str, records: Sequence[Record]) -> list[str]:
 def _content(record: Record) -> bytes:
     """Return a text of a record: of two records the same if they are equal, in whatever order."""
     found = _json_lines({name: (value,) for name, value in record.items()})
-    return found[0] if found else json.dumps(record, sort_keys=True, default=str).encode()
+    return found[0] if found else json.dumps(record, sort_keys=True, default=repr).encode()
 
 
 def _json_lines(columns: Mapping[str, Sequence[Any]]) -> list[bytes] | None:

@@ -335,3 +335,8 @@ def test_records_have_the_same_hash_only_if_they_are_equal(records: list[Any], d
     assert alone == together
     same = {(written(record), content) for record, (_, content) in zip(records, together, strict=True)}
     assert len(same) == len(dict(same)) == len({content for _, content in same})
+
+
+def test_a_row_with_a_list_is_another_one_if_a_number_becomes_a_text() -> None:
+    rows = [{"sid": 1, "cost": cost, "parts": [cost]} for cost in (Decimal("1.5"), "1.5", Decimal("1.50"))]
+    assert len({content for _, content in reports._record_hashes(rows, ("sid",))}) == len(rows)
