@@ -84,14 +84,15 @@ class DeadlineTimers:
     """
 
     def __init__(self) -> None:
-        self._changed = threading.Condition()
+        self._lock = threading.RLock()
+        self._changed = threading.Condition(self._lock)
         self._timers: set[DeadlineTimer] = set()
         self._thread: threading.Thread | None = None
         self._wakes_at = math.inf
 
     def add(self, timer: DeadlineTimer) -> None:
         """Fire a timer when its time is up."""
-        with self._changed:
+        with self._lock:  # not `_changed`: in its methods the error of a time-out would leave it locked
             if self._thread is None or not self._thread.is_alive():  # a fork has no threads
                 self._wakes_at = timer.ends_at
                 self._thread = threading.Thread(target=self._run, name="telecom-deadlines", daemon=True)
@@ -102,7 +103,7 @@ class DeadlineTimers:
 
     def remove(self, timer: DeadlineTimer) -> None:
         """Forget a timer, which does not fire any more after this."""
-        with self._changed:
+        with self._lock:
             self._timers.discard(timer)
 
     def _run(self) -> None:

@@ -1,10 +1,12 @@
 """The timers that end requests whose time is up: all of a transport's in one thread."""
 
+import random
+import signal
 import socket
 import ssl
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
@@ -12,7 +14,7 @@ import pytest
 from airflow_provider_telecom.calls.request import Idempotency, Unknown
 from airflow_provider_telecom.transport.connections import DeadlineTimer, DeadlineTimers
 from airflow_provider_telecom.transport.sync_transport import Transport
-from tests.eventually import eventually
+from tests.eventually import HANG_SECONDS, eventually
 from tests.transport import scripted as on
 from tests.transport.conftest import get, route_of
 from tests.transport.scripted import tls_server
@@ -95,6 +97,35 @@ def test_a_thread_that_has_died_is_replaced(timers: DeadlineTimers, pair: socket
     with DeadlineTimer(AT_ONCE, timers) as timer:
         timer.set_socket(pair)
         assert pair.recv(1) == b""
+
+
+def test_the_end_of_execution_timeout_leaves_nothing_locked(timers: DeadlineTimers) -> None:
+    """Airflow raises it from a signal, at any place of the main thread."""
+    ended = 0
+
+    class TimeoutEnded(BaseException):
+        pass
+
+    def end(*_: object) -> None:
+        nonlocal ended
+        ended += 1
+        raise TimeoutEnded
+
+    before = signal.signal(signal.SIGALRM, end)
+    try:
+        with DeadlineTimer(NEVER, timers):
+            for number in range(300):
+                with suppress(TimeoutEnded):
+                    signal.setitimer(signal.ITIMER_REAL, random.uniform(20e-6, 200e-6))
+                    while ended == number:
+                        with DeadlineTimer(NEVER, timers):
+                            pass
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    other = threading.Thread(target=DeadlineTimer(NEVER, timers).__enter__, daemon=True)
+    other.start()
+    other.join(HANG_SECONDS)
+    assert not other.is_alive()
 
 
 def test_what_is_sent_when_the_time_is_up_is_never_in_plain_text(
