@@ -107,6 +107,8 @@ _clients: dict[Hashable, AccountClient] = {}
 _clients_lock = threading.Lock()
 _reads: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, asyncio.Future[Any]]] = WeakKeyDictionary()
 """The connections that are being read in each event loop."""
+_MAX_SHARED_WAIT = 60.0
+"""Seconds. A secrets backend that never answers one reader does not stop the others."""
 
 
 def _forget_inherited_clients() -> None:
@@ -315,9 +317,9 @@ class TelecomHook(BaseHook, Api[OptionsT], ABC):
         loop = asyncio.get_running_loop()
         reads = _reads.setdefault(loop, {})
         while (read := reads.get(self.conn_id)) is not None:
-            await asyncio.wait([read])
+            await asyncio.wait([read], timeout=_MAX_SHARED_WAIT)
             if not read.cancelled():
-                return read.result() or await self._aread_alone()
+                return (read.result() if read.done() else None) or await self._aread_alone()
         reads[self.conn_id] = read = loop.create_future()
         connection = None
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from typing import Any
@@ -11,21 +12,23 @@ import pytest
 
 from airflow_provider_telecom.hooks import base
 from airflow_provider_telecom.hooks.ketchup_loyalty import KetchUpHook
+from tests.eventually import HANG_SECONDS
 
 MANY = 100
 
 
 class SlowHook(KetchUpHook):
-    """Its connection is read slowly. The first reads fail, `failures` of them."""
+    """Its connection is read slowly. The first reads fail, `failures` of them, or never end, `hangs`."""
 
     reads = 0
     failures = 0
+    hangs = 0
 
     @classmethod
     async def aget_connection(cls, conn_id: str) -> Any:
         SlowHook.reads += 1
         fails = SlowHook.reads <= SlowHook.failures
-        await asyncio.sleep(0.01)
+        await asyncio.sleep(math.inf if SlowHook.reads <= SlowHook.hangs else 0.01)
         if fails:
             raise OSError("no answer")
         return cls.get_connection(conn_id)
@@ -74,6 +77,20 @@ def test_another_one_reads_for_all_if_the_first_is_cancelled() -> None:
     assert isinstance(first, asyncio.CancelledError)
     assert len(set(others)) == 1
     assert SlowHook.reads == 2
+
+
+def test_a_read_without_an_end_stops_nobody_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(base, "_MAX_SHARED_WAIT", 0.01)
+    monkeypatch.setattr(SlowHook, "hangs", 1)
+
+    async def main() -> None:
+        hanging = asyncio.create_task(connected())
+        await asyncio.sleep(0)
+        assert len(set(await asyncio.gather(*[connected() for _ in range(3)]))) == 1
+        assert not hanging.done()
+        hanging.cancel()
+
+    asyncio.run(asyncio.wait_for(main(), HANG_SECONDS))
 
 
 def test_a_later_read_sees_a_changed_connection(hook_for: Callable[..., Any]) -> None:
