@@ -19,7 +19,12 @@ from airflow_provider_telecom.calls.errors import (
 )
 from airflow_provider_telecom.simulator.ketchup_loyalty.state import VendorState
 from airflow_provider_telecom.vendors.ketchup_loyalty import statistics, status
-from airflow_provider_telecom.vendors.ketchup_loyalty.models import HlrQuery, Recipient, ViberRecipient
+from airflow_provider_telecom.vendors.ketchup_loyalty.models import (
+    HlrQuery,
+    Recipient,
+    SmsTask,
+    ViberRecipient,
+)
 from airflow_provider_telecom.vendors.ketchup_loyalty.status.sms_tasks import TaskCounts, Threshold
 from airflow_provider_telecom.vendors.poll_result import PollResult, Stage
 from tests.cost import least_cpu_seconds
@@ -282,8 +287,6 @@ def test_thresholds_that_make_no_sense(telecom_simulator: Any, check: Any, field
 
 
 def test_judging_ten_times_the_tasks_costs_ten_times_as_much() -> None:
-    from airflow_provider_telecom.vendors.ketchup_loyalty.models import SmsTask
-
     task = SmsTask(sent=9, delivered=9, undeliverable=0, expired=0, unknown=0, totalprice="0.18")
 
     def judged(count: int) -> TaskCounts:
@@ -437,3 +440,10 @@ def test_an_empty_export_and_one_that_is_gone(telecom_simulator: Any, check: Any
     assert check(status.stat_file, file_key="abc").facts == {"file_key": "abc", "empty": True}
     with pytest.raises(TelecomNotFoundError):
         check(status.stat_file, file_key="abc")
+
+
+@pytest.mark.parametrize(("price", "shown"), [("1E+2", "100"), ("-0", "0"), ("1.50", "1.50")])
+def test_a_price_with_an_exponent_is_shown_as_an_amount(price: str, shown: str) -> None:
+    task = {"sent": 1, "delivered": 0, "undeliverable": 0, "expired": 0, "unknown": 0, "totalprice": price}
+    counts = TaskCounts.of(SmsTask.model_validate(task))
+    assert counts.price == (TaskCounts() + counts).price == shown

@@ -32,7 +32,7 @@ class TaskCounts:
     def of(cls, task: SmsTask) -> TaskCounts:
         """Return the counts of one task."""
         counts = {name: getattr(task, name) for name in _COUNTED}
-        return cls(**counts, price=str(task.total_price), currency=task.currency or None)
+        return cls(**counts, price=str(task.total_price + 0), currency=task.currency or None)
 
     def __add__(self, other: TaskCounts) -> TaskCounts:
         if self == _NOTHING:  # so for each waiter of one task, at each poll
