@@ -133,7 +133,8 @@ class Machine(RuleBasedStateMachine):
             "store": str(self.round_.folder / str(self.number)),
             "environment": self.round_.environment(),
         }
-        operation = self.history.invoke([name], policy)
+        in_force: Any = self.policies[task].get("on_unknown", policy)  # it stays as a person has set it
+        operation = self.history.invoke([name], in_force)
         ended = self.round_.run("tests.chaos.tries:operator", order, kill)
         self.history.effects(self.simulator, self.intent_of)
         if ended.killed:

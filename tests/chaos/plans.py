@@ -549,6 +549,7 @@ def tasks(round_: Round) -> Figures:
                 return {"plans": 1, "reported": 1}
             there = len(simulator.state.ledger.of(task.vendor, task.kind))
             arguments = {**arguments, "on_unknown": "assume_sent" if there else "resend"}
+            promise = "resend" if task.may_repeat else arguments["on_unknown"]  # it stays as it is set
             simulator.state.faults.clear()
         else:
             round_.expect(ended.is_a("TelecomError"), f"{name}: a raw exception: {ended.error}")
