@@ -46,7 +46,7 @@ function plotDrawn(host, former, axis, layers, lines) {
   const plot = new uPlot({
     width: host.clientWidth, height: PLOT_HEIGHT,
     legend: { show: false },
-    padding: [8, 18, 0, 0],
+    padding: [8, 28, 0, 0],
     tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), zone ?? Intl.DateTimeFormat().resolvedOptions().timeZone),
     cursor: { y: false, points: { show: false }, drag: { x: false, y: false } },
     scales: { x: { time: axis.time, range: axis.range }, y: { range: [0, Math.max(...heights, 1) * 1.05] } },
