@@ -300,3 +300,12 @@ def test_line_numbers_go_on_from_batch_to_batch() -> None:
     text = "msisdn,name\n" + "1,a\n" * 299 + "1\n" + "1,a\n" * 300 + "\n" + '1,"a"\n' + "1,a\n" * 3
     numbers = [number for number, _ in module.csv_rows(io.StringIO(text), WITH_NAME)]
     assert numbers == [*range(2, 602), *range(603, 607)]
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_no_line_is_cut_where_a_part_of_the_file_ends(end: str) -> None:
+    numbers = [str(380670000000 + place) for place in range(5_000)]
+    file = io.StringIO(end.join(["msisdn", *numbers, ""]), newline="")
+    rows = list(module.csv_rows(file, RecipientColumns("msisdn")))
+    assert [row for _, row in rows] == [[number] for number in numbers]
+    assert [line for line, _ in rows] == list(range(2, 5_002))
