@@ -20,7 +20,7 @@ from airflow_provider_telecom.calls.errors import (
 )
 from airflow_provider_telecom.calls.json_columns import JsonObjects
 from airflow_provider_telecom.calls.request import Request, Response
-from airflow_provider_telecom.vendors.novaconnect import reports
+from airflow_provider_telecom.vendors.novaconnect import consistent_read, reports
 from tests.by_hand import drive
 from tests.vendors.novaconnect.by_hand import ACTION, DAY, SESSION, SIM, ScriptedApi, ask, described, ok, sent
 
@@ -340,3 +340,13 @@ def test_records_have_the_same_hash_only_if_they_are_equal(records: list[Any], d
 def test_a_row_with_a_list_is_another_one_if_a_number_becomes_a_text() -> None:
     rows = [{"sid": 1, "cost": cost, "parts": [cost]} for cost in (Decimal("1.5"), "1.5", Decimal("1.50"))]
     assert len({content for _, content in reports._record_hashes(rows, ("sid",))}) == len(rows)
+
+
+def test_a_key_is_not_found_in_the_bytes_of_two_other_entries() -> None:
+    table = consistent_read._HashTable()
+    (_, content), (second, _) = rows = [(0, 9 << 48), (3 << 16 | 5 << 32, 7)]
+    assert table.add(rows) == [None, None]
+    between = content >> 32 | second % (1 << 32) << 32  # the end of one entry and the beginning of the next
+    assert {key % consistent_read._BUCKETS for key in (0, second, between)} == {0}
+    assert table.add([(between, 5), (between, 6), (second, 8)]) == [None, 5, 7]
+    assert len(table) == 3
