@@ -156,10 +156,14 @@ def run_workers(
 
 
 def check_never_exceeded(run: Run) -> None:
-    assert min(later - earlier for earlier, later in pairwise(run.merged)) >= 1 / RATE - 2e-6
-    assert most_in(run.merged, WINDOW) <= RATE * WINDOW + 1
+    gap, earlier = min((later - earlier, earlier) for earlier, later in pairwise(run.merged))
+    assert gap >= 1 / RATE - 2e-6, f"{gap:.6f} s after the turn at {earlier:.6f} is the next one"
+    turns, arrivals = most_in(run.merged, WINDOW), most_in(run.arrivals, WINDOW)
+    assert turns <= RATE * WINDOW + 1, f"{turns} turns in {WINDOW:g} s"
     assert len(run.arrivals) == len(run.merged), "each arrival has a turn"
-    assert most_in(run.arrivals, WINDOW) <= RATE * (WINDOW + run.delay) + 1
+    assert arrivals <= RATE * (WINDOW + run.delay) + 1, (
+        f"{arrivals} arrivals in {WINDOW:g} s, at most {run.delay:.3f} s after their turn"
+    )
 
 
 @pytest.mark.parametrize("kind", STORES)
