@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
-from functools import cached_property
-from itertools import chain, repeat
+from functools import cached_property, lru_cache
+from itertools import chain, repeat, starmap
 from typing import Any, overload
 
 _COMPACT = (",", ":")
@@ -44,14 +44,33 @@ class JsonColumns(Sequence[Mapping[str, object]]):
     __hash__ = None  # type: ignore[assignment]
 
 
-def json_text(value: object) -> str:
-    """Return compact JSON. A field of an object may be a `JsonColumns`."""
+def json_body(value: object) -> bytes:
+    """Return compact JSON in UTF-8. A field of an object may be a `JsonColumns`."""
     if isinstance(value, dict) and any(isinstance(inner, JsonColumns) for inner in value.values()):
-        fields = [f"{_text(name, _COMPACT)}:{json_text(inner)}" for name, inner in value.items()]
-        return f"{{{','.join(fields)}}}"
+        fields = [b"%b:%b" % (json_body(name), json_body(inner)) for name, inner in value.items()]
+        return b"{%b}" % b",".join(fields)
     if isinstance(value, JsonColumns):
-        return f"[{json_objects(value.columns, ',')[:-1]}]"
-    return _text(value, _COMPACT)
+        return _array_of_texts(value.columns) or f"[{json_objects(value.columns, ',')[:-1]}]".encode()
+    return _text(value, _COMPACT).encode()
+
+
+def _array_of_texts(columns: Mapping[str, Sequence[Any]]) -> bytes | None:
+    """Return the JSON of objects, as `json_body` returns it, if all values are texts and no subclasses."""
+    if set(map(type, chain.from_iterable(columns.values()))) != {str}:
+        return None
+    import msgspec  # not when a Dag is parsed
+
+    make = _type_of_objects(tuple(columns))
+    return msgspec.json.encode(list(starmap(make, zip(*columns.values(), strict=True))))
+
+
+@lru_cache(maxsize=8)
+def _type_of_objects(names: tuple[str, ...]) -> Callable[..., object]:
+    """Return a type of objects whose fields have these names in JSON, which must not need escapes."""
+    import msgspec
+
+    fields = {f"field{place}": name for place, name in enumerate(names)}
+    return msgspec.defstruct("Object", fields, rename=fields, gc=False)
 
 
 def json_objects(

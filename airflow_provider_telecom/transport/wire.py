@@ -14,7 +14,7 @@ from urllib.parse import urlencode
 
 from airflow_provider_telecom.calls.endpoint import TakeTurn, Turn
 from airflow_provider_telecom.calls.errors import TelecomInputError, TelecomRateLimitStoreError
-from airflow_provider_telecom.calls.json_columns import json_text
+from airflow_provider_telecom.calls.json_columns import json_body
 from airflow_provider_telecom.calls.request import (
     Form,
     Idempotency,
@@ -94,7 +94,7 @@ def _encode(request: Request, base_url: str) -> EncodedRequest:
     content = None
     if isinstance(request.body, Json):
         headers["Content-Type"] = request.body.content_type
-        content = json_text(request.body.value).encode()
+        content = json_body(request.body.value)
     elif isinstance(request.body, Form):
         headers["Content-Type"], content = _encode_form(request.body)
     return EncodedRequest(request.url(base_url), headers, content)

@@ -7,7 +7,7 @@ from typing import Any
 
 from airflow_provider_telecom.auth.api_key import ApiKey
 from airflow_provider_telecom.calls.endpoint import Call
-from airflow_provider_telecom.calls.json_columns import json_text
+from airflow_provider_telecom.calls.json_columns import json_body
 from airflow_provider_telecom.calls.limits import AccountLimits
 from airflow_provider_telecom.calls.privacy import Secret
 from airflow_provider_telecom.calls.request import Json, Request, Response
@@ -67,4 +67,4 @@ def sent(call: Any) -> Any:
     """Return the JSON of a call's first request."""
     body = first_request(call).body
     assert isinstance(body, Json)
-    return json.loads(json_text(body.value))
+    return json.loads(json_body(body.value))
