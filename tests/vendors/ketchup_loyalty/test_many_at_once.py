@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -15,7 +16,12 @@ from airflow_provider_telecom.calls import responses as shared
 from airflow_provider_telecom.calls.errors import TelecomError
 from airflow_provider_telecom.transport.wire import encode_request
 from airflow_provider_telecom.vendors.ketchup_loyalty import sms
-from airflow_provider_telecom.vendors.ketchup_loyalty.models import IndividualSms, Recipient, SmsColumns
+from airflow_provider_telecom.vendors.ketchup_loyalty.models import (
+    IndividualSms,
+    Recipient,
+    SendResult,
+    SmsColumns,
+)
 from airflow_provider_telecom.vendors.ketchup_loyalty.responses import content, results
 from airflow_provider_telecom.vendors.ketchup_loyalty.responses.results import batch_result_reader
 from tests.vendors.ketchup_loyalty.by_hand import ScriptedApi, answer, first_request
@@ -44,20 +50,30 @@ def both(act: Callable[[], Any]) -> tuple[Any, Any]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(shared, "_FEW_KEYS", 10**9)
         patch.setattr(content, "_is_plain_batch", lambda *_: False)
+        patch.setattr(results, "_read_accepted", lambda *_: None)
         patch.setattr(results, "_all_accepted", lambda *_: None)
         patch.setattr(sms, "_are_checked", lambda *_: False)
         return at_once, outcome(act)
 
 
-def read_both(body: str) -> tuple[Any, Any]:
-    return both(lambda: batch_result_reader(KEYS)(answer(body)))
+def read_both(body: str, status: int = 200) -> tuple[Any, Any]:
+    return both(lambda: batch_result_reader(KEYS)(answer(body, status)))
 
 
 def test_an_ordinary_response_is_read_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(results, "read_batch", None)
+    found = batch_result_reader(KEYS)(answer(BODY))
+    assert [one.reference for one in found.results] == KEYS
+    assert found.results[7] == SendResult("r7", "1007", Decimal("0.02"), "EUR", task_id="21902")
+    assert (found.total_price, found.currency, found.task_ids) == (Decimal("0.60"), "EUR", ["21902"])
+
+
+def test_a_response_with_further_fields_is_read_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shared, "_STRICT", None)
     monkeypatch.setattr(content, "strip_blanks", None)
     monkeypatch.setattr(results, "_result_of", None)
-    found = batch_result_reader(KEYS)(answer(BODY))
+    body = json.dumps({**WHOLE, "result": [{**item, "more": None} for item in ITEMS]}, separators=COMPACT)
+    found = batch_result_reader(KEYS)(answer(body))
     assert [one.reference for one in found.results] == KEYS
     assert found.task_ids == ["21902"]
 
@@ -69,6 +85,8 @@ CHANGES: dict[str, dict[str, Any]] = {
     "no key": {"reference": None},
     "a number as key": {"reference": 7},
     "blanks around": {"reference": " r7 ", "id": "\t1007 "},
+    "a tab in an id": {"id": "\t1007"},
+    "wide blank in an id": {"id": "\u20031007"},
     "blank id": {"id": ""},
     "id as number": {"id": 1007},
     "the id of another": {"id": "1008"},
@@ -77,6 +95,7 @@ CHANGES: dict[str, dict[str, Any]] = {
     "code as number": {"error": 0},
     "code of two zeros": {"error": "00"},
     "refused": {"error": "21", "errorDescription": "Wrong: number", "id": None},
+    "refused with all fields": {"error": "21"},
     "known": {"error": "23", "errorDescription": "уже есть", "id": None},
     "price as number": {"price": 0.02},
     "no price": {"price": ""},
@@ -94,12 +113,66 @@ CHANGES: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("change", CHANGES)
-@pytest.mark.parametrize("form", [{"separators": COMPACT}, {"ensure_ascii": False}, {"indent": 1}], ids=str)
+@pytest.mark.parametrize(
+    "form",
+    [
+        {"separators": COMPACT},
+        {"separators": COMPACT, "ensure_ascii": False},
+        {"ensure_ascii": False},
+        {"indent": 1},
+    ],
+    ids=str,
+)
 def test_a_response_with_one_other_result(change: str, form: dict[str, Any]) -> None:
     items: list[dict[str, Any]] = [*ITEMS]
     items[7] = {name: value for name, value in {**items[7], **CHANGES[change]}.items() if value is not None}
     body = json.dumps({**WHOLE, "result": items}, **form).encode("utf-8", "replace").decode()
     at_once, alone = read_both(body)
+    assert at_once == alone
+
+
+OTHER_WHOLES: list[dict[str, Any]] = [
+    {"error": "21", "errorDescription": "Wrong"},
+    {"error": "23", "errorDescription": "exists"},
+    {"error": ITEMS},
+    {"error": ""},
+    {"messages": ITEMS},
+    {"messages": []},
+    {"result": "none"},
+    {"result": []},
+    {"result": ITEMS[:-1]},
+    {"result": [*ITEMS, ITEMS[0]]},
+    {"result": ITEMS[::-1]},
+    {"task_id": ""},
+    {"task_id": []},
+    {"task_id": 21902},
+    {"totalprice": "free"},
+    {"totalprice": []},
+    {"totalprice": None, "total_price": "0.70"},
+    {"currency": ITEMS},
+]
+
+
+@pytest.mark.parametrize("change", OTHER_WHOLES, ids=lambda change: "-".join(change))
+@pytest.mark.parametrize("status", [200, 299, 302, 400, 401, 500])
+def test_a_response_with_another_whole(change: dict[str, Any], status: int) -> None:
+    whole = {name: value for name, value in {**WHOLE, **change}.items() if value is not None}
+    at_once, alone = read_both(json.dumps(whole, separators=COMPACT), status)
+    assert at_once == alone
+
+
+@pytest.mark.parametrize("keys", [[*KEYS[:-1], None], [*KEYS[:-1], "r0"], KEYS[::-1], KEYS[1:], []], ids=len)
+def test_a_response_about_other_keys(keys: list[str | None]) -> None:
+    at_once, alone = both(lambda: batch_result_reader(keys)(answer(BODY)))
+    assert at_once == alone
+
+
+@pytest.mark.parametrize("last", ["r0", "R0"])
+def test_a_response_about_a_key_that_was_given_twice(last: str) -> None:
+    keys = [*KEYS[:-1], last]
+    items = [{**item, "reference": key} for key, item in zip(keys, ITEMS, strict=True)]
+    body = json.dumps({**WHOLE, "result": items}, separators=COMPACT)
+    at_once, alone = both(lambda: batch_result_reader(keys)(answer(body)))
     assert at_once == alone
 
 

@@ -5,7 +5,10 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from decimal import Decimal, InvalidOperation
-from operator import itemgetter
+from operator import attrgetter, itemgetter
+from typing import Literal
+
+import msgspec
 
 from airflow_provider_telecom.calls.errors import TelecomThrottledError
 from airflow_provider_telecom.calls.request import Response
@@ -34,7 +37,22 @@ from airflow_provider_telecom.vendors.ketchup_loyalty.responses.errors import (
 )
 
 log = logging.getLogger(__name__)
-_FIELDS_OF_ACCEPTED = [itemgetter(name) for name in ("reference", "id", "error", "price", "currency")]
+
+
+class _Accepted(msgspec.Struct, forbid_unknown_fields=True, gc=False):
+    """What a response says about one accepted message, as a rule: no other fields, and texts only."""
+
+    reference: str
+    id: str
+    error: Literal["0"]
+    price: str
+    currency: str
+
+
+_FIELDS = _Accepted.__struct_fields__
+_FIELDS_OF_ITEM = [itemgetter(name) for name in _FIELDS]
+_FIELDS_OF_ACCEPTED = [attrgetter(name) for name in _FIELDS if name != "error"]
+_ACCEPTED_BATCH = msgspec.json.Decoder(dict[str, str | list[_Accepted]])
 
 
 def send_result_reader(reference: str) -> Callable[[Response], SendResult]:
@@ -56,6 +74,8 @@ def batch_result_reader(keys: Sequence[str | None]) -> Callable[[Response], Batc
     """Return a reader of the results of many messages: one for each key, in the order of the request."""
 
     def read(response: Response) -> BatchResult:
+        if (batch := _read_accepted(keys, response)) is not None:
+            return batch
         whole, items = read_batch(response, len(keys))
         return _batch_of(keys, [whole], items, response)
 
@@ -91,6 +111,10 @@ def _batch_of(
         if all(result.code in NOT_UNDERSTOOD for result in results):
             raise_error(items[0], str(results[0].code), response.status)
         _warn_of_duplicates(results)
+    return _with_totals(results, wholes, response)
+
+
+def _with_totals(results: Sequence[SendResult], wholes: Sequence[Item], response: Response) -> BatchResult:
     totals = [_money(whole.get("totalprice", whole.get("total_price")), response) for whole in wholes]
     prices = [total for total in totals if total is not None]
     currency = next((found for whole in wholes if (found := _text(whole.get("currency")))), None)
@@ -122,6 +146,29 @@ def join_results(first: BatchResult, second: BatchResult) -> BatchResult:
     )
 
 
+def _read_accepted(keys: Sequence[str | None], response: Response) -> BatchResult | None:
+    """Return what `read_batch` and `_batch_of` return, sooner; None if a response needs a closer look.
+
+    It does not if all are accepted, its JSON has the usual fields, and each of them once: a JSON text without
+    colons in its texts has as many of them as fields.
+    """
+    body = response.body
+    if not (200 <= response.status < 300 and body.isascii()) or b"\\" in body or b" " in body:
+        return None
+    try:
+        whole: Item = _ACCEPTED_BATCH.decode(body)
+    except msgspec.MsgspecError:
+        return None
+    items = whole.get("result")
+    if not isinstance(items, list) or error_code(whole):
+        return None
+    if body.count(b":") != len(whole) + len(_FIELDS) * len(items):
+        return None
+    columns = [list(map(field, items)) for field in _FIELDS_OF_ACCEPTED]
+    results = _accepted_results(keys, columns, response, _text(whole.get("task_id")))
+    return None if results is None else _with_totals(results, [whole], response)
+
+
 def _all_accepted(
     keys: Sequence[str | None], items: Sequence[Item], response: Response, task_id: str | None
 ) -> AcceptedResults | None:
@@ -130,21 +177,27 @@ def _all_accepted(
     They are what `_result_of` and `_in_order` return. None if any of them needs a closer look.
     """
     try:
-        columns = [list(map(field, items)) for field in _FIELDS_OF_ACCEPTED]
-        distinct = [set(column) for column in columns]
+        columns = [list(map(field, items)) for field in _FIELDS_OF_ITEM]
+        are_texts = all(set(map(type, set(column))) == {str} for column in columns)
     except (KeyError, TypeError):  # a field is missing, or is a list or an object
         return None
-    references, ids, _, prices, currencies = columns
-    if not (
-        references == list(keys)
-        and all(set(map(type, values)) == {str} for values in distinct)  # no other value equals a text
-        and distinct[2] == {"0"}
-        and len(distinct[0]) == len(distinct[1]) == len(items)
-        and "" not in distinct[1]
-    ):
+    references, ids, codes, prices, currencies = columns
+    if not are_texts or set(codes) != {"0"}:  # no other value equals a text
         return None
-    amounts = {price: _money(price, response) for price in distinct[3]}
-    named = {currency: currency or None for currency in distinct[4]}
+    return _accepted_results(keys, [references, ids, prices, currencies], response, task_id)
+
+
+def _accepted_results(
+    keys: Sequence[str | None], columns: Sequence[list[str]], response: Response, task_id: str | None
+) -> AcceptedResults | None:
+    """Return the results if each has our key in our order, and an id of its own."""
+    references, ids, prices, currencies = columns
+    distinct_ids = set(ids)
+    are_distinct = len(set(references)) == len(distinct_ids) == len(ids)
+    if references != list(keys) or not are_distinct or "" in distinct_ids:
+        return None
+    amounts = {price: _money(price, response) for price in set(prices)}
+    named = {currency: currency or None for currency in set(currencies)}
     return AcceptedResults(
         references,
         ids,
