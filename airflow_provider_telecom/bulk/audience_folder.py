@@ -24,7 +24,7 @@ from airflow_provider_telecom.calls.errors import TelecomInputError
 if TYPE_CHECKING:
     from airflow.sdk import ObjectStoragePath
 
-    from airflow_provider_telecom.bulk.recipients import RecipientColumns
+    from airflow_provider_telecom.bulk.recipient_rows import RecipientColumns
 
 AUDIENCE_FILE, EXCLUDED_FILE, INFO_FILE = "audience.parquet", "excluded.parquet", "audience.json"
 MSISDN, VARIANT, TIMEZONE, SHARD = "msisdn", "variant", "timezone", "shard"

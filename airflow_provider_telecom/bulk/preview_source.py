@@ -22,7 +22,8 @@ from airflow_provider_telecom.bulk.preview import (
     windows,
 )
 from airflow_provider_telecom.bulk.quiet_hours import QuietHours
-from airflow_provider_telecom.bulk.recipients import RecipientColumns, lines_of, read_recipients
+from airflow_provider_telecom.bulk.recipient_rows import RecipientColumns
+from airflow_provider_telecom.bulk.recipients import lines_of, read_recipients
 from airflow_provider_telecom.bulk.text_template import Text, TextTemplate, check_texts
 from airflow_provider_telecom.bulk.timezones import check_zone, zone_text, zones_of
 from airflow_provider_telecom.calls.checks import in_range, non_blank

@@ -19,19 +19,17 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_telecom.bulk.audience_folder import MSISDN, SHARD, TIMEZONE, VARIANT
 from airflow_provider_telecom.bulk.files import file_name, find_files, local_copy
-from airflow_provider_telecom.bulk.recipients import (
-    INVALID_CHARACTERS,
+from airflow_provider_telecom.bulk.recipient_rows import (
     SUFFIXES,
     Line,
     RecipientColumns,
-    checked_number,
-    checked_value,
     csv_header,
     csv_problem,
     csv_rows,
     json_rows,
     list_rows,
 )
+from airflow_provider_telecom.bulk.recipients import INVALID_CHARACTERS, checked_number, checked_value
 from airflow_provider_telecom.bulk.sql_text import parquet_rows, quoted_name, quoted_text
 from airflow_provider_telecom.calls.checks import non_blank
 from airflow_provider_telecom.calls.errors import TelecomInputError

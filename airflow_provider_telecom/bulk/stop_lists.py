@@ -14,15 +14,14 @@ from typing import IO, TYPE_CHECKING, Any
 
 from airflow_provider_telecom.bulk.extra import check_library
 from airflow_provider_telecom.bulk.files import find_files, local_copy
-from airflow_provider_telecom.bulk.recipients import (
-    MAX_NAMED_BAD_ROWS,
+from airflow_provider_telecom.bulk.recipient_rows import (
     Line,
     RecipientColumns,
-    checked_number,
     csv_header,
     csv_rows,
     json_rows,
 )
+from airflow_provider_telecom.bulk.recipients import MAX_NAMED_BAD_ROWS, checked_number
 from airflow_provider_telecom.bulk.sql_text import parquet_rows, quoted_name, quoted_text
 from airflow_provider_telecom.calls.errors import TelecomInputError
 from airflow_provider_telecom.calls.phone import CANONICAL, e164

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from airflow_provider_telecom.bulk.budget import Budget
     from airflow_provider_telecom.bulk.budget_store import Reservation
     from airflow_provider_telecom.bulk.preview import CampaignText
-    from airflow_provider_telecom.bulk.recipients import RecipientColumns
+    from airflow_provider_telecom.bulk.recipient_rows import RecipientColumns
     from airflow_provider_telecom.bulk.text_template import Text
     from airflow_provider_telecom.journal.checkpoint import AudienceIdentity
 
@@ -121,7 +121,7 @@ class RecipientsOperator(JournaledOperator):
         """Hide the recipients. The path of a file of recipients, or of an audience, stays visible."""
         super()._hide()
         from airflow_provider_telecom.bulk.audience_folder import is_folder_path
-        from airflow_provider_telecom.bulk.recipients import SUFFIXES
+        from airflow_provider_telecom.bulk.recipient_rows import SUFFIXES
 
         is_folder = is_folder_path(str(self.recipients))
         self.recipients = hide_unless_path(self.recipients, ("",) if is_folder else SUFFIXES)
@@ -143,7 +143,8 @@ class RecipientsOperator(JournaledOperator):
         Raises TelecomInputError before anything is sent, and AirflowSkipException if there are none and the
         task is then skipped.
         """
-        from airflow_provider_telecom.bulk.recipients import RecipientColumns, read_recipients
+        from airflow_provider_telecom.bulk.recipient_rows import RecipientColumns
+        from airflow_provider_telecom.bulk.recipients import read_recipients
 
         wanted = RecipientColumns(self.msisdn_column, columns, region, text_values, checks or {}, unique)
         audience: Audience | None = self._open_audience(wanted, is_blank)
@@ -269,7 +270,8 @@ class RecipientsOperator(JournaledOperator):
         """
         from airflow_provider_telecom.bulk.audience_folder import FolderAudience
         from airflow_provider_telecom.bulk.preview import segment_lines
-        from airflow_provider_telecom.bulk.recipients import RecipientColumns, lines_of
+        from airflow_provider_telecom.bulk.recipient_rows import RecipientColumns
+        from airflow_provider_telecom.bulk.recipients import lines_of
 
         def lines(numbers: Sequence[str]) -> Mapping[str, int]:
             if isinstance(audience, FolderAudience):

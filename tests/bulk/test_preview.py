@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_telecom.bulk.preview import CampaignText, preview_lines, sample_text, texts_facts
-from airflow_provider_telecom.bulk.recipients import RecipientColumns, read_recipients
+from airflow_provider_telecom.bulk.recipient_rows import RecipientColumns
+from airflow_provider_telecom.bulk.recipients import read_recipients
 from airflow_provider_telecom.bulk.text_template import TextTemplate, VariantTexts
 
 LETTERS = "aZ9 €[жї“😀"

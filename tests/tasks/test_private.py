@@ -16,7 +16,7 @@ import pytest
 from airflow.sdk import DAG, ObjectStoragePath
 from airflow.sdk.execution_time.task_runner import _serialize_rendered_fields
 
-from airflow_provider_telecom.bulk.recipients import SUFFIXES
+from airflow_provider_telecom.bulk.recipient_rows import SUFFIXES
 from airflow_provider_telecom.calls.errors import TelecomInputError
 from airflow_provider_telecom.operators.ketchup_loyalty import KetchUpSendBulkSmsOperator
 from airflow_provider_telecom.operators.kyivstar_open_telecom import (

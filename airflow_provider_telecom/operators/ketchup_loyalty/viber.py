@@ -476,7 +476,7 @@ class _StateCheck:
 def _are_many(recipients: object) -> bool:
     """Return whether recipients are those of a bulk send: a file, an audience, or rows with columns."""
     from airflow_provider_telecom.bulk.audience_folder import is_folder_path
-    from airflow_provider_telecom.bulk.recipients import SUFFIXES
+    from airflow_provider_telecom.bulk.recipient_rows import SUFFIXES
 
     if isinstance(recipients, Mapping):
         return True

@@ -493,7 +493,8 @@ def test_wrong_arguments_are_refused_before_the_first_request(
 
 
 def test_throttling_without_end_is_an_error(telecom_simulator: Any, bulk: Any) -> None:
-    from airflow_provider_telecom.bulk.recipients import RecipientColumns, read_recipients
+    from airflow_provider_telecom.bulk.recipient_rows import RecipientColumns
+    from airflow_provider_telecom.bulk.recipients import read_recipients
     from airflow_provider_telecom.bulk.text_template import TextTemplate
     from airflow_provider_telecom.journal.idempotency_keys import IdempotencyKeys
     from airflow_provider_telecom.operators.ketchup_loyalty.bulk_messages import RowColumns, SmsKind

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from airflow_provider_telecom.bulk.preview import CampaignText
-from airflow_provider_telecom.bulk.recipients import RecipientColumns, read_recipients
+from airflow_provider_telecom.bulk.recipient_rows import RecipientColumns
+from airflow_provider_telecom.bulk.recipients import read_recipients
 from airflow_provider_telecom.bulk.text_template import TextTemplate
 from airflow_provider_telecom.calls.errors import TelecomInputError
 from airflow_provider_telecom.operators.ketchup_loyalty import (
