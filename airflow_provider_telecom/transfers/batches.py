@@ -196,8 +196,8 @@ class ObjectBatch:
         return dict(self._records[place])
 
 
-class JsonBatch:
-    """Records of JSON that look alike."""
+class LikeBatch:
+    """Records of JSON or XML that look alike."""
 
     def __init__(self, records: LikeRecords) -> None:
         self.places: Sequence[int] = range(records.first, records.first + records.count)
@@ -366,7 +366,7 @@ def object_batches(pieces: Iterable[NumberedRow | LikeRecords]) -> Iterator[Batc
                 yield ObjectBatch(records, places)
                 places, records = [], []
             if isinstance(piece, LikeRecords):
-                yield JsonBatch(piece)
+                yield LikeBatch(piece)
             elif not isinstance(row, dict):
                 yield piece
     if records:

@@ -358,7 +358,17 @@ def readers() -> dict[str, Callable[[IO[bytes]], Any]]:
         "json facts": lambda file: rows.json_metadata(file).items(),
         "xml facts": lambda file: rows.xml_metadata(file).items(),
         "json commas": lambda file: rows.json_rows(file, stray_commas=True),
+        "json pieces": lambda file: one_by_one(rows.json_pieces(file)),
+        "xml pieces": lambda file: one_by_one(rows.xml_pieces(file, field_pattern)),
     }
+
+
+def one_by_one(pieces: Iterable[Any]) -> Iterator[Any]:
+    """Yield rows; {} for a record that was read with others."""
+    for piece in pieces:
+        yield from (
+            [piece] if isinstance(piece, tuple) else ((piece.first + n, {}) for n in range(piece.count))
+        )
 
 
 def outcome_of(read: Callable[[IO[bytes]], Any], file: IO[bytes]) -> tuple[str, int, str]:
@@ -403,10 +413,11 @@ def read_corpus(*formats: str, small: bool = False) -> None:
     """Read the corpus (or its small bodies), and print how each case ended, one line each."""
     known = readers()
     rates = {name: rate_of(name, known[name]) for name in known if name.split()[0] in formats}
+    rates |= {name: rates[name.split()[0]] for name in rates if name.endswith("pieces")}
     for number, (format, body, expected) in enumerate(cases()):
         if format not in formats or (small and not is_small(body)):
             continue
-        for name in (format, f"{format} facts", f"{format} commas"):
+        for name in (format, f"{format} facts", f"{format} commas", f"{format} pieces"):
             if name in known:
                 facts = measure(known[name], (lambda: [body]) if isinstance(body, bytes) else body)  # noqa: B023 - read at once
                 ratio = facts["seconds"] / (rates[name] * (facts["size"] + 2 * MEGABYTE))
@@ -449,6 +460,9 @@ def check_corpus(found: list[dict[str, Any]], wanted: list[Case], other: int = 0
     unexpected = [case for case in of_records if case["outcome"] != case["expected"]]
     assert len(unexpected) == other, unexpected
     assert [case for case in found if case["ratio"] > MAX_CPU_RATIO] == []
+    ends = {case["case"]: [case[key] for key in ("outcome", "count", "messages")] for case in found}
+    at_once = [name for name in ends if " pieces " in name]
+    assert [name for name in at_once if ends[name] != ends[name.replace(" pieces ", " ")]] == []
 
 
 @pytest.mark.parametrize("formats", [("csv", "xml"), ("json",)], ids="-".join)

@@ -577,7 +577,9 @@ def test_a_record_of_xml_may_have_attributes() -> None:
 
 def test_metadata_beside_records_with_attributes() -> None:
     body = b'<r><c id="1"/><c id="2"/><error code="5">no</error></r>'
-    assert xml_metadata(drip(body), ID) == {"error": "no"}
+    facts: list[object] = []
+    assert len(list(xml_rows(drip(body), ID, on_fact=lambda *fact: facts.append(fact)))) == 2
+    assert facts == [("error", "no")]
     with pytest.raises(TelecomAnswerError, match="occurs twice"):
         xml_metadata(drip(body))
 

@@ -7,9 +7,11 @@ import io
 import json
 import logging
 import random
-from collections.abc import Callable, Iterator, Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -25,10 +27,13 @@ from airflow_provider_telecom.calls.rows import (
     LikeRecords,
     NumberedRow,
     alike,
+    alike_json,
     csv_rows,
     json_file,
     json_pieces,
     json_rows,
+    xml_pieces,
+    xml_rows,
 )
 from airflow_provider_telecom.calls.rows.csv_file import ENCODINGS
 from airflow_provider_telecom.tasks import storage
@@ -57,8 +62,8 @@ def small_batches() -> Iterator[None]:
         patch.setattr(batches, "_FIRST_BYTES", 700)
         patch.setattr(batches, "MIN_RECORDS", 2)
         patch.setattr(batches, "RECORDS_AT_ONCE", 7)
-        patch.setattr(json_file, "FIRST_BYTES", 700)
-        patch.setattr(json_file, "_LONGEST_PAUSE", 2)
+        patch.setattr(alike, "FIRST_BYTES", 700)
+        patch.setattr(alike, "_LONGEST_PAUSE", 2)
         patch.setattr(alike, "MIN_RECORDS", 2)
         patch.setattr(novaconnect_reports, "_RECORDS_AT_ONCE", 30)
         patch.setattr(columnar, "_MAX_UNUSUAL", 2)
@@ -531,7 +536,7 @@ def test_json_of_two_forms_in_turn(monkeypatch: pytest.MonkeyPatch, run: int) ->
 
     def noted(text: bytes, *given: Any, **more: Any) -> LikeRecords | None:
         looked_at.append(len(text))
-        return alike.like_records(text, *given, **more)
+        return alike_json.like_records(text, *given, **more)
 
     monkeypatch.setattr(json_file, "like_records", noted)
     rows = [{"id": n, "b" if n // run % 2 else "a": "x" * 9} for n in range(4000)]
@@ -540,11 +545,177 @@ def test_json_of_two_forms_in_turn(monkeypatch: pytest.MonkeyPatch, run: int) ->
     assert sum(looked_at) < 2 * len(body)
 
 
+XML_TEXTS = (
+    *(b"", b"", b"1", b"a", b" ", b"\t", b"\n", b" a\r\nb\r", b"]]", b"a>b", b"/>", b"'\"", b"\x7f"),
+    *(
+        b"&lt;",
+        b"&amp;amp;",
+        b"&gt;&quot;&apos;",
+        b"&#65;&#x430;",
+        b"&#10;&#13;",
+        b"&#x1F600;",
+        b"&#000000065;",
+    ),
+    *(b"<![CDATA[</c><c>]]>", b"<![CDATA[x]]>", b"<!-- </c> -->", b"<?x </c> ?>", b"<i>1</i>", b"<i/>"),
+    *("Їжак".encode(), "\ufeff\u2028\ufffd\ufdd0".encode(), "\U0001f600".encode(), b"\xc2\x85"),
+    *(b"<c><id>1</id></c>", b"</c><c>"),
+)
+XML_WRONG = (
+    *(
+        b"&",
+        b"&nbsp;",
+        b"&#0;",
+        b"&#1;",
+        b"&#xD800;",
+        b"&#xFFFE;",
+        b"&#x110000;",
+        b"&#1114112;",
+        b"&#;",
+        b"<",
+    ),
+    *(b"]]>", b"\x00", b"\x01", b"\x02", b"\x0b", b"\x1f", b"\xff", b"\xed\xa0\x80", b"\xef\xbf\xbe"),
+    *(b"\xc3", b"</i>", b"</id>", b"<!--", b"<![CDATA[", b"<!DOCTYPE c>", b"<1/>", b"&lt", b"&LT;"),
+)
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+@given(seed=st.integers(0, 2**32))
+def test_xml(seed: int) -> None:
+    check_xml(seed)
+
+
+@pytest.mark.long
+@settings(max_examples=40_000, deadline=None, suppress_health_check=list(HealthCheck))
+@given(seed=st.integers(0, 2**32))
+def test_xml_long(seed: int) -> None:
+    check_xml(seed)
+
+
+FORMS_OF_XML: Mapping[str, Callable[[str], str]] = {
+    "a line each": lambda text: text,
+    "one line": lambda text: text.replace("\n", ""),
+    "empty tags": lambda text: text.replace("<y></y>", "<y/>").replace("<z></z>", "<z />"),
+    "indented": lambda text: text.replace("<", "\r\n  <"),
+    "ascii": lambda text: text.encode("ascii", "xmlcharrefreplace").decode(),
+}
+
+
+@pytest.mark.parametrize("form", FORMS_OF_XML)
+def test_usual_forms_of_xml_are_read_at_once(form: str) -> None:
+    records = (
+        f"<c><id>{n}</id><x>Б&amp;{n}\n</x><y>{'' if n % 3 else n}</y><z></z></c>\n" for n in range(500)
+    )
+    body = FORMS_OF_XML[form](f"<r>\n<all>{''.join(records)}</all>\n</r>").encode()
+    pieces = [*xml_pieces(io.BytesIO(body), re.compile("id"))]
+    assert sum(piece.count for piece in pieces if isinstance(piece, LikeRecords)) > 490
+    assert list(with_texts(iter(pieces))) == list(
+        each_with_texts(xml_rows(io.BytesIO(body), re.compile("id")))
+    )
+
+
+def check_xml(seed: int) -> None:
+    dice = random.Random(seed)
+    body, pattern = xml_of(dice), re.compile("id|C")
+    drop = dice.choice([None, None, 1, 7, 300])
+
+    def read(rows: Callable[..., Iterator[Any]], facts: list[Any]) -> list[Any]:
+        file = io.BytesIO(body)
+        if drop:
+            file.read = partial(lambda read, size=-1: read(min(size, drop)), file.read)  # type: ignore[method-assign]
+        found: list[Any] = []
+        try:
+            for piece in rows(file, pattern, on_fact=lambda *fact: facts.append(fact)):
+                found.append(piece)
+        except TelecomError as error:
+            found.append(str(error))
+        return found
+
+    facts: tuple[list[Any], list[Any]] = ([], [])
+    at_once = read(lambda *given, **more: with_texts(xml_pieces(*given, **more)), facts[0])
+    one_by_one = read(lambda *given, **more: each_with_texts(xml_rows(*given, **more)), facts[1])
+    assert at_once == one_by_one
+    assert facts[0] == facts[1]
+
+
+def xml_of(dice: random.Random) -> bytes:
+    """Return records of XML, or nearly XML."""
+    names = dice.choice([
+        [b"id"],
+        [b"id", b"x"],
+        [b"x", b"id", b"y", b"z-1.a_"],
+        [b"x", "ї".encode(), b"n:id"],
+    ])
+    rate, wrong = dice.choice([0, 0.02, 0.2]), dice.choice([0, 0, 0.005])
+    gaps = dice.choice([[b""], [b"\n"], [b"\r\n  "], [b"", b"\n", b"\t", b"<!-- x -->", b"\r", b"&#32;"]])
+    likely = [dice.choice([[b"1", b"a"], [b"", b"a&amp;b"], XML_TEXTS[:20]]) for _ in names]
+
+    def gap() -> bytes:
+        chosen = dice.random()
+        if chosen < wrong / 4:
+            return dice.choice(XML_WRONG)
+        return dice.choice([b"x", b"<e>0</e>", b"<e/>", b"\n\n"]) if chosen < rate / 8 else dice.choice(gaps)
+
+    def text(kind: Sequence[bytes]) -> bytes:
+        chosen = dice.random()
+        if chosen < wrong:
+            return dice.choice(XML_WRONG)
+        return dice.choice(XML_TEXTS if chosen < wrong + rate else kind)
+
+    def field(name: bytes, kind: Sequence[bytes]) -> bytes:
+        content = text(kind)
+        if dice.random() < rate / 4:
+            name += dice.choice([b" ", b"\n", b' id="1"', b" x='>'", b' n:id=""'])
+        end = name.split()[0] + dice.choice([b"", b"", b" "] if dice.random() < rate else [b""])
+        if not content and dice.random() < 0.7:
+            return b"<%b%b/>" % (name, dice.choice([b"", b" "]))
+        return b"<%b>%b</%b>" % (name, content, end)
+
+    inner = gap()
+
+    def record() -> bytes:
+        fields = [field(*one) for one in zip(names, likely, strict=True)]
+        if dice.random() < rate / 2:
+            fields.append(dice.choice(fields))
+        if dice.random() < rate / 2:
+            dice.shuffle(fields)
+        if dice.random() < rate / 2:
+            fields.pop()
+        tag = (
+            dice.choice([b"c", b"d", b"C", b"id", b'c id="1"', b"n:c"]) if dice.random() < rate / 2 else b"c"
+        )
+        between = gap() if dice.random() < rate else inner
+        return b"<%b>%b%b</%b>" % (tag, between, between.join([*fields, b""]), tag.split()[0])
+
+    between = gap()
+    records = b"".join(
+        record() + (gap() if dice.random() < rate else between)
+        for _ in range(dice.choice([0, 1, 3, COUNT, 60]))
+    )
+    head = dice.choice([
+        *(b"", b"", b"\xef\xbb\xbf", b'<?xml version="1.0"?>\n', b"<?xml version='1.0' encoding='UTF-8'?>"),
+        *(
+            b'<?xml version="1.0" encoding="utf-8" standalone="yes"?>',
+            b'<?xml version="1.0" encoding="cp1251"?>',
+        ),
+        *(b"\n<!-- x -->", b"<?xml encoding='utf-8'?>", b'<?xml version="1.0" encoding="utf8"?>'),
+    ])
+    start, end = dice.choice([
+        (b"<r xmlns:n='u'>", b"</r>"),
+        (b"<r xmlns:n='u'>", b"<e>5</e></r>"),
+        (b"<r xmlns:n='u' xmlns='v'><e>0</e><n>\n</n><all>", b"</all></r>\n"),
+        (b"<c xmlns:n='u'><id>1</id>", b"</c>"),
+        (b"", b""),
+        (b"<r xmlns:n='u'><c><id>", b"</id></c></r>"),
+    ])
+    body = head + start + records + end
+    return body[: dice.randrange(len(body) + 1)] if dice.random() < 0.1 else body
+
+
 def with_texts(pieces: Iterator[NumberedRow | LikeRecords]) -> Iterator[Any]:
     """Yield each record with its JSON and types."""
     for piece in pieces:
         if isinstance(piece, LikeRecords):
-            batch = batches.JsonBatch(piece)
+            batch = batches.LikeBatch(piece)
             rows = zip(batch.places, map(batch.record, range(len(batch))), strict=True)
             found = each_with_texts(rows)
             raw, usual = batch.raw()

@@ -10,7 +10,7 @@ from airflow_provider_telecom.calls.rows.alike import LikeRecords
 from airflow_provider_telecom.calls.rows.csv_file import ENCODINGS, csv_rows
 from airflow_provider_telecom.calls.rows.json_file import json_metadata, json_pieces, json_rows
 from airflow_provider_telecom.calls.rows.record import BadRow, NumberedRow, all_rows
-from airflow_provider_telecom.calls.rows.xml_file import xml_metadata, xml_rows
+from airflow_provider_telecom.calls.rows.xml_file import xml_metadata, xml_pieces, xml_rows
 
 __all__ = [
     "ENCODINGS",
@@ -23,5 +23,6 @@ __all__ = [
     "json_pieces",
     "json_rows",
     "xml_metadata",
+    "xml_pieces",
     "xml_rows",
 ]

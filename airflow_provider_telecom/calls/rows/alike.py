@@ -1,44 +1,26 @@
-"""Records of JSON that look alike, many at once, as columns of Arrow. pyarrow is imported on use.
+"""Records that look alike, many at once, as columns of Arrow. pyarrow is imported on use.
 
-pyarrow's reader of CSV separates records at their quotation marks. So some cells of each line are the texts
-of a record. All others must be exactly what they are in the first line: names, colons, commas and braces,
-around numbers and null. Such a line is strict JSON, and a record that begins where the one before has ended.
+Each format (`alike_json`, `alike_xml`) makes lines of a text that continues a list after a record, one for
+each record. pyarrow's reader of CSV separates a line into cells: some have the texts of a record, and all
+others must be exactly what they are in the first line. Such a line is strict JSON or XML, and a record that
+begins where the one before has ended.
 """
 
 from __future__ import annotations
 
-import json
-import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
-from airflow_provider_telecom.calls.rows.record import HALF, MAX_RECORD_BYTES, is_utf_8, long_number
+from airflow_provider_telecom.calls.rows.record import MAX_RECORD_BYTES, BadRow, NumberedRow
 
+FIRST_BYTES = 32 << 10
+"""How much is read at once after a record that had to be read alone; then twice as much each time."""
 MIN_RECORDS = 16
 """Fewer records are not worth reading them at once."""
-_MAX_NAMES = 100
+MAX_NAMES = 100
 _LONGEST = MAX_RECORD_BYTES // 4
-_GAP = rb"[ \x01-\x03]*"
-_SEPARATOR = re.compile(rb"[ \t\r\n]*,[ \t\r\n]*\{")
-_BEFORE, _COLON = re.compile(rb"\{" + _GAP), re.compile(_GAP + b":" + _GAP)
-_COMMA, _END = re.compile(_GAP + b"," + _GAP), re.compile(_GAP + rb"\},")
-_SCALAR = rb"null|-?[0-9]+(?:\.[0-9]+)?"
-_AROUND_SCALAR = re.compile(rb"(%b)(?:%b)(%b|%b)" % (_COLON.pattern, _SCALAR, _COMMA.pattern, _END.pattern))
-_SCALAR_AFTER_COLON = re.compile(rb"(:%b)(%b)(?=%b[,}])" % (_GAP, _SCALAR, _GAP))
-_NUMBER_OR_NULL = r"(?:null|0|-?[1-9][0-9]{0,17}|-?(?:0|[1-9][0-9]{0,17})\.[0-9]{1,18})"
-_MARK = "\x06"
-"""Before a number or null that was put between quotation marks, since other records have a text there."""
-_QUOTED = rf"\A(?:\x06{_NUMBER_OR_NULL}|(?:[^\x01-\x03\x06][^\x01-\x03]*)?)\z"
-_WHITESPACE = bytes(b"\t\n\r".find(one) + 1 or one for one in range(256))
-"""\\x01 to \\x03 stand for whitespace, so that each record is a line."""
-_LINE_END = b",\n{"
-_CONTROLS = bytes(one for one in range(32) if one not in b"\n")
-_OTHER_CONTROLS = bytes(one for one in _CONTROLS if one not in b"\t\r")
-_ESCAPES = {rb"\\": b"\\\x05", rb"\"": b"\\\x04"}
-
-_Cell = bytes | tuple[bytes, bytes] | None
-"""A cell of all lines: always these bytes, or these bytes around a number or null, or a text."""
+_MOST_BYTES, _LONGEST_PAUSE = 2 * MAX_RECORD_BYTES, 1000
 
 
 class Values(NamedTuple):
@@ -62,239 +44,94 @@ class LikeRecords:
     count: int
     columns: Mapping[str, Values]
     size: int
-    """How many bytes they and the commas before them take."""
-    as_written: bool
-    """Whether they were in the usual form."""
+    """How many bytes they and what is before each of them take."""
+    as_written: bool = True
+    """Whether records of JSON were in the usual form."""
 
 
-def like_records(text: bytes, first: int, *, as_written: bool = True) -> LikeRecords | None:
-    """Return the records at the start of a text that continues a list after a record; None if few.
+class Rows(Protocol):
+    """The records of a file, one by one. `number` is that of the last one."""
 
-    Their values are texts, null, and numbers without exponents, as the careful reader would read them. With
-    `as_written` it is tried first whether no text has a quotation mark and each field has one type.
+    number: int
+
+    def __iter__(self) -> Iterator[NumberedRow]: ...
+
+
+def pieces(rows: Rows, take: Callable[[int, int], LikeRecords | None]) -> Iterator[NumberedRow | LikeRecords]:
+    """Yield the records, with many at once where they are alike.
+
+    `take(first, size)` takes the records that follow the last one, within so many bytes, if they are alike.
     """
-    separator = _SEPARATOR.match(text)
-    if separator is None or (last := text.rfind(b"}" + separator[0])) < 0:
-        return None
-    content, between = text[separator.end() - 1 : last + 1], separator[0]
-    if long_number(content) or (
-        not content.isascii() and (not is_utf_8(content) or HALF.encode() in content)
-    ):
-        return None
-    lines = _Lines(content, between, as_written=as_written)
-    count, columns = lines.columns()
-    if as_written and 2 * count <= lines.count:
-        others = _Lines(content, between, as_written=False)
-        found = others.columns()
-        if found[0] > count:
-            as_written, lines, (count, columns) = False, others, found
-    if count < MIN_RECORDS:
-        return None
-    size = separator.end() - 1 + lines.size(count)
-    return LikeRecords(first, count, columns, size, as_written)
-
-
-class _Lines:
-    """Records as lines: from their opening brace to the comma after them.
-
-    If not `as_written`, numbers and null are between quotation marks, after a mark; escaped quotation marks
-    and whitespace are replaced.
-    """
-
-    def __init__(self, content: bytes, separator: bytes, *, as_written: bool) -> None:
-        self._content, self._separator, self._as_written = content, b"}" + separator, as_written
-        self._has_escapes = b"\\" in content
-        self.count, self._text, self._numbers = 0, b"", None
-        is_line = as_written and separator == _LINE_END
-        unexpected = _CONTROLS if is_line else _CONTROLS + b"\n" if as_written else _OTHER_CONTROLS
-        if len(content.translate(None, unexpected)) < len(content):
-            return
-        if not as_written:
-            content, separator = content.translate(_WHITESPACE), separator.translate(_WHITESPACE)
-            for escape, stand_in in _ESCAPES.items():
-                content = content.replace(escape, stand_in)
-            content = _SCALAR_AFTER_COLON.sub(rb'\1"%b\2"' % _MARK.encode(), content)
-        if not is_line:
-            content = content.replace(b"}" + separator, b"}" + _LINE_END)
-        self._text = content + b",\n"
-
-    def size(self, count: int) -> int:
-        """Return how many bytes the first lines take, without the comma after them."""
-        if count == self.count:
-            return len(self._content)
-        is_line = self._as_written and self._separator == b"}" + _LINE_END
-        end, after = (b"\n", 2) if is_line else (self._separator, len(self._separator) - 1)
-        return len(self._content) - len(self._content.split(end, count)[-1]) - after
-
-    def columns(self) -> tuple[int, dict[str, Values]]:
-        """Return how many lines from the first on are alike, and their values by name."""
-        try:
-            names, cells = _cells(self._text[: self._text.find(b"\n")])
-            if len(set(names)) < len(names) or len(names) > _MAX_NAMES:
-                return 0, {}
-            count, arrays = self._split(len(cells))
-            fields = []
-            for cell, array in zip(cells, arrays, strict=True):
-                found, are_valid = self._values(cell, array)
-                count = min(count, _first_false(are_valid, count))
-                if not isinstance(cell, bytes):
-                    fields.append(found)
-            if count < MIN_RECORDS:
-                return 0, {}
-            fields = [self._read(one._replace(array=one.array.slice(0, count))) for one in fields]
-        except ValueError:  # also pyarrow's
-            return 0, {}
-        return count, dict(zip(names, fields, strict=True))
-
-    def _split(self, width: int) -> tuple[int, list[Any]]:
-        """Count the lines; return how many are before the first of another width, and their cells."""
-        import pyarrow
-        from pyarrow.csv import ConvertOptions, ParseOptions, ReadOptions, read_csv
-
-        text, wrong = self._text, list[int]()
-
-        def skip(row: Any) -> str:
-            wrong.append(row.number)
-            return "skip"
-
-        starts = range(0, len(text) - _LONGEST, _LONGEST)
-        if any(text.find(b"\n", start, start + _LONGEST) < 0 for start in starts):
-            raise ValueError("a long line")
-        names = [f"{number}" for number in range(width)]
-        table = read_csv(
-            pyarrow.BufferReader(text),
-            ReadOptions(use_threads=False, column_names=names, block_size=len(text) + 1),
-            ParseOptions(
-                delimiter='"',
-                quote_char=False,
-                ignore_empty_lines=False,
-                invalid_row_handler=skip,
-            ),
-            ConvertOptions(
-                column_types=dict.fromkeys(names, pyarrow.string()), null_values=[], check_utf8=False
-            ),
-        )
-        self.count = table.num_rows + len(wrong)
-        count = min([*wrong, self.count + 1]) - 1
-        self._numbers = pyarrow.array(range(table.num_rows + 1), pyarrow.int32())
-        return count, [column.combine_chunks() for column in table.columns]
-
-    def _values(self, cell: _Cell, array: Any) -> tuple[Values, Any]:
-        """Return the values in a column of cells, and which of them are valid; None for all."""
-        import pyarrow
-        from pyarrow import compute
-
-        if isinstance(cell, bytes):
-            found = Values(array, False)
-            is_same = _are_all(array, cell, self._numbers)
-            return found, None if is_same else compute.equal(array, cell.decode())
-        if cell is None:
-            return Values(array, True), None if self._as_written else compute.match_substring_regex(
-                array, _QUOTED
-            )
-        before, after = cell
-        around = compute.and_(compute.starts_with(array, before), compute.ends_with(array, after))
-        tokens = compute.binary_slice(array.cast(pyarrow.binary()), len(before), -len(after))
-        found, are_valid = _scalars(tokens.cast(pyarrow.string()))
-        return found, around if are_valid is None else compute.and_(around, are_valid)
-
-    def _read(self, values: Values) -> Values:
-        """Return values without marks and escapes. Raises ValueError."""
-        import pyarrow
-        from pyarrow import compute
-
-        array = values.array
-        if self._as_written or not compute.any(marked := compute.starts_with(array, _MARK)).as_py():
-            return self._unescaped(array) if values.is_text else values
-        scalars = compute.utf8_replace_slice(array, 0, 1, "")
-        if compute.all(marked).as_py():
-            return _scalars(scalars)[0]
-        texts = self._unescaped(compute.if_else(marked, "", array)).array
-        pairs = zip(marked.to_pylist(), scalars.to_pylist(), texts.to_pylist(), strict=True)
-        tokens = [
-            one if is_scalar else json.dumps(text, ensure_ascii=False) for is_scalar, one, text in pairs
-        ]
-        return Values(pyarrow.array(tokens, pyarrow.string()), False)
-
-    def _unescaped(self, texts: Any) -> Values:
-        import pyarrow
-
-        if not self._has_escapes or b"\\" not in _content(texts):
-            return Values(texts, True)
-        joined = '","'.join(texts.to_pylist())
-        found = pyarrow.array(_unescaped(joined, as_written=self._as_written), pyarrow.string())
-        if HALF.encode() in _content(found):
-            raise ValueError("half of a character")
-        return Values(found, True, is_plain=False)
-
-
-def _unescaped(content: str, *, as_written: bool) -> list[str]:
-    """Return the texts that JSON has between the quotation marks. Raises ValueError.
-
-    Also if one of them ends with a backslash, since then the quotation mark after it was part of a text.
-    """
-    if not as_written:
-        for escape, stand_in in _ESCAPES.items():
-            content = content.replace(stand_in.decode(), escape.decode())
-    found: list[str] = json.loads(f'["{content}"]')
-    return found
-
-
-def _cells(line: bytes) -> tuple[list[str], list[_Cell]]:
-    """Return the names in a record after its opening brace, and its cells. Raises ValueError."""
-    names: list[str] = []
-    cells: list[_Cell] = []
-    first, *rest = line.split(b'"')
-    cells, between, is_last = [first], first, not _BEFORE.fullmatch(first)
-    while len(rest) > 1 and not is_last:
-        name, after, *rest = rest
-        names += _unescaped(name.decode(), as_written=False)
-        if _COLON.fullmatch(after) and len(rest) > 1:
-            _, between, *rest = rest
-            cells += [name, after, None, between]
-        elif around := _AROUND_SCALAR.fullmatch(after):
-            between = around[2]
-            cells += [name, (around[1], between)]
+    pause = until = 0
+    for number, row in rows:
+        yield number, row
+        if number <= until or isinstance(row, BadRow):
+            continue
+        size, looked_at, taken = FIRST_BYTES, 0, 0
+        while records := take(rows.number + 1, size):
+            yield records
+            rows.number += records.count
+            looked_at, taken = looked_at + size, taken + records.size
+            if records.size < size // 2:
+                break  # the next record is another one, and is read alone
+            size = min(2 * size, _MOST_BYTES)
         else:
-            break
-        is_last = not _COMMA.fullmatch(between)
-    if rest or not _END.fullmatch(between):
-        raise ValueError("another record")
-    return names, cells
+            looked_at += size
+        is_useful = 2 * taken >= looked_at  # otherwise the next attempts would not be, either, perhaps
+        pause = 0 if is_useful else min(2 * pause + 1, _LONGEST_PAUSE)
+        until = rows.number + pause
 
 
-def _scalars(tokens: Any) -> tuple[Values, Any]:
-    """Return numbers and null, and which of them are valid; None for all."""
-    import pyarrow
-    from pyarrow import compute
+def split(text: bytes, delimiter: str, width: int, *, check_utf8: bool = False) -> tuple[list[Any], int, int]:
+    """Split lines of valid UTF-8 into cells, and return these of all lines of the right width, as columns.
 
-    try:
-        if compute.all(compute.equal(tokens.cast(pyarrow.int64()).cast(pyarrow.string()), tokens)).as_py():
-            return Values(tokens, False, is_whole=True), None
-    except pyarrow.ArrowInvalid:
-        pass
-    return Values(tokens, False), compute.match_substring_regex(tokens, rf"\A{_NUMBER_OR_NULL}\z")
-
-
-def _are_all(texts: Any, text: bytes, numbers: Any) -> bool:
-    """Return whether all texts are this one: sooner than if each were compared. False if it is unclear.
-
-    `numbers` are those from 0 to their count.
+    And how many lines are before the first of another width, and how many there are. Raises ValueError (also
+    pyarrow's) for a long line.
     """
     import pyarrow
+    from pyarrow.csv import ConvertOptions, ParseOptions, ReadOptions, read_csv
+
+    wrong = list[int]()
+
+    def skip(row: Any) -> str:
+        wrong.append(row.number)
+        return "skip"
+
+    starts = range(0, len(text) - _LONGEST, _LONGEST)
+    if any(text.find(b"\n", start, start + _LONGEST) < 0 for start in starts):
+        raise ValueError("a long line")
+    names = [f"{number}" for number in range(width)]
+    table = read_csv(
+        pyarrow.BufferReader(text),
+        ReadOptions(use_threads=False, column_names=names, block_size=len(text) + 1),
+        ParseOptions(
+            delimiter=delimiter, quote_char=False, ignore_empty_lines=False, invalid_row_handler=skip
+        ),
+        ConvertOptions(column_types=dict.fromkeys(names, pyarrow.string()), null_values=[], check_utf8=False),
+    )
+    lines = table.num_rows + len(wrong)
+    count = min([*wrong, lines + 1]) - 1
+    return [column.combine_chunks() for column in table.columns], count, lines
+
+
+def where_equal(texts: Any, text: bytes) -> Any:
+    """Return which texts are this one; None if all are, which is found sooner."""
+    import pyarrow
     from pyarrow import compute
 
-    count = len(texts)
     _, offsets, content = texts.buffers()
-    if not count or texts.offset or content is None or content.size < count * len(text):
-        return False
-    starts = pyarrow.Array.from_buffers(pyarrow.int32(), count + 1, [None, offsets])
-    steps = compute.multiply(numbers, pyarrow.scalar(len(text), pyarrow.int32()))
-    is_content = content.slice(0, count * len(text)).equals(pyarrow.py_buffer(text * count))
-    return bool(is_content and starts.equals(steps))
+    size = len(text)
+    if compute.min_max(compute.binary_length(texts)).as_py() == {"min": size, "max": size}:
+        first = pyarrow.Array.from_buffers(pyarrow.int32(), 1, [None, offsets])[0].as_py()
+        if not size or (
+            texts.offset == first == 0
+            and content.slice(0, len(texts) * size).equals(pyarrow.py_buffer(text * len(texts)))
+        ):
+            return None
+    return compute.equal(texts, text.decode())
 
 
-def _first_false(values: Any, count: int) -> int:
+def first_false(values: Any, count: int) -> int:
     """Return the index of the first value that is false, or the count."""
     from pyarrow import compute
 
@@ -302,7 +139,7 @@ def _first_false(values: Any, count: int) -> int:
     return found if found >= 0 else count
 
 
-def _content(texts: Any) -> bytes:
+def content_of(texts: Any) -> bytes:
     """Return the texts of an array, and perhaps those of arrays that it shares memory with."""
     buffer = texts.buffers()[2]
     content: bytes = b"" if buffer is None else buffer.to_pybytes()

@@ -12,7 +12,8 @@ import ijson
 
 from airflow_provider_telecom.calls.errors import TelecomAnswerError
 from airflow_provider_telecom.calls.responses import reject_duplicate_keys
-from airflow_provider_telecom.calls.rows.alike import LikeRecords, like_records
+from airflow_provider_telecom.calls.rows.alike import LikeRecords, pieces
+from airflow_provider_telecom.calls.rows.alike_json import like_records
 from airflow_provider_telecom.calls.rows.record import (
     BOM,
     CHUNK_BYTES,
@@ -32,10 +33,6 @@ _ESCAPE = re.compile(
 )
 _STRING_OR_COMMA = re.compile(rb'("[^"\\]*(?:\\.[^"\\]*)*"?)|,[ \t\r\n]*([}\]])', re.DOTALL)
 _MAX_EXPONENT = 400
-
-FIRST_BYTES = 32 << 10
-"""How much is read at once after a record that had to be read alone; then twice as much each time."""
-_MOST_BYTES, _LONGEST_PAUSE = 2 * MAX_RECORD_BYTES, 1000
 
 
 def json_rows(
@@ -69,27 +66,10 @@ def json_pieces(
     on_extra_key: Callable[[str], None] | None = None,
     on_fact: Callable[[str, Any], None] | None = None,
 ) -> Iterator[NumberedRow | LikeRecords]:
-    """Yield what `json_rows` yields, with many records at once where they are alike."""
+    """Return what `json_rows` yields, with many records at once where they are alike."""
     chunks = _Chunks(file, by_record=True)
     rows = _Rows(chunks, name, stray_commas, on_extra_key, on_fact)
-    pause = until = 0
-    for number, row in rows:
-        yield number, row
-        if number <= until or isinstance(row, BadRow):
-            continue
-        size, looked_at, taken = FIRST_BYTES, 0, 0
-        while records := chunks.take(rows.number + 1, size):
-            yield records
-            rows.number += records.count
-            looked_at, taken = looked_at + size, taken + records.size
-            if records.size < size // 2:
-                break  # the next record is another one, and is read alone
-            size = min(2 * size, _MOST_BYTES)
-        else:
-            looked_at += size
-        is_useful = 2 * taken >= looked_at  # otherwise the next attempts would not be, either, perhaps
-        pause = 0 if is_useful else min(2 * pause + 1, _LONGEST_PAUSE)
-        until = rows.number + pause
+    return pieces(rows, chunks.take)
 
 
 def json_metadata(file: IO[bytes]) -> dict[str, Any]:

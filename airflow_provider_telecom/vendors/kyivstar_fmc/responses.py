@@ -23,7 +23,7 @@ from airflow_provider_telecom.calls.rows import (
     csv_rows,
     json_pieces,
     json_rows,
-    xml_metadata,
+    xml_pieces,
     xml_rows,
 )
 from airflow_provider_telecom.vendors.kyivstar_fmc.arguments import Format
@@ -84,12 +84,12 @@ def iter_records(file: IO[bytes], format: Format, encoding: str = "utf-8") -> It
     """
     if format == "csv":
         return csv_rows(file, encoding=encoding, field_pattern=START)
-    return _json_records(file, json_rows) if format == "json" else _xml_records(file)
+    return _json_records(file, json_rows) if format == "json" else _xml_records(file, xml_rows)
 
 
 def iter_pieces(file: IO[bytes], format: Format) -> Iterator[NumberedRow | LikeRecords]:
     """Yield what `iter_records` yields of JSON or XML, with many records at once where they are alike."""
-    return _json_records(file, json_pieces) if format == "json" else _xml_records(file)
+    return _json_records(file, json_pieces) if format == "json" else _xml_records(file, xml_pieces)
 
 
 def is_list(response: Response, format: Format) -> bool:
@@ -116,12 +116,12 @@ def _json_records(file: IO[bytes], read: Callable[..., Iterator[T]]) -> Iterator
     _refuse_errors(other_keys)
 
 
-def _xml_records(file: IO[bytes]) -> Iterator[NumberedRow]:
-    is_empty = True
-    for row in xml_rows(file, START):
+def _xml_records(file: IO[bytes], read: Callable[..., Iterator[T]]) -> Iterator[T]:
+    is_empty, facts = True, dict[str, str]()
+    for row in read(file, START, on_fact=facts.__setitem__):
         is_empty = False
         yield row
-    others = [name for name, text in xml_metadata(file, START).items() if text.strip() or is_empty]
+    others = [name for name, text in facts.items() if text.strip() or is_empty]
     if is_empty and others:
         raise TelecomAnswerError("XML without calls")
     _refuse_errors(others)

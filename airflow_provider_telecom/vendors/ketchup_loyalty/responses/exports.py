@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import IO, Any, Literal, TypeVar, get_args
 
 from airflow_provider_telecom.calls.errors import TelecomAnswerError
@@ -19,6 +20,7 @@ from airflow_provider_telecom.calls.rows import (
     json_pieces,
     json_rows,
     xml_metadata,
+    xml_pieces,
     xml_rows,
 )
 from airflow_provider_telecom.vendors.ketchup_loyalty.models import StatisticsExport
@@ -126,28 +128,31 @@ def iter_records(file: IO[bytes], format: str) -> Iterator[NumberedRow]:
     """
     if format == "csv":
         return csv_rows(file, field_pattern=MESSAGE_ID)
-    return _json_records(file, json_rows) if format == "json" else _xml_records(file)
+    return _json_records(file, json_rows) if format == "json" else _xml_records(file, xml_rows)
 
 
 def iter_pieces(file: IO[bytes], format: str) -> Iterator[NumberedRow | LikeRecords]:
     """Yield what `iter_records` yields of JSON or XML, with many records at once where they are alike."""
-    return _json_records(file, json_pieces) if format == "json" else _xml_records(file)
+    return _json_records(file, json_pieces) if format == "json" else _xml_records(file, xml_pieces)
 
 
-def _xml_records(file: IO[bytes]) -> Iterator[NumberedRow]:
-    if not _is_empty(strip_blanks(dict(xml_metadata(file)))):
-        yield from xml_rows(file, MESSAGE_ID)
+def _xml_records(file: IO[bytes], read: Callable[..., Iterator[T]]) -> Iterator[T]:
+    return _unless_empty(file, partial(read, field_pattern=MESSAGE_ID), xml_metadata)
 
 
 def _json_records(file: IO[bytes], read: Callable[..., Iterator[T]]) -> Iterator[T]:
     try:
-        yield from _unless_empty(file, read)
+        yield from _unless_empty(file, read, json_metadata)
     except TelecomAnswerError as error:
         advice = "use xml, or csv with a message_type: the document's own sample is not JSON"
         raise TelecomAnswerError(f"{error.text}; {advice}") from None
 
 
-def _unless_empty(file: IO[bytes], read: Callable[..., Iterator[T]]) -> Iterator[T]:
+def _unless_empty(
+    file: IO[bytes],
+    read: Callable[..., Iterator[T]],
+    read_metadata: Callable[[IO[bytes]], Mapping[str, Any]],
+) -> Iterator[T]:
     """Yield the rows. Raises an error that is beside them, before or after."""
     facts: dict[str, Any] = {}
     has_rows = False
@@ -156,7 +161,7 @@ def _unless_empty(file: IO[bytes], read: Callable[..., Iterator[T]]) -> Iterator
             has_rows = True
             yield row
     except TelecomAnswerError:
-        if has_rows or not _is_empty(strip_blanks(json_metadata(file))):
+        if has_rows or not _is_empty(strip_blanks(dict(read_metadata(file)))):
             raise
     if _is_empty(strip_blanks(facts)) and has_rows:
         raise TelecomAnswerError("rows, and an error that says that there are none")
