@@ -1,10 +1,10 @@
 """Records to files: the CPU time of 1,000,000 records to Parquet, beside pyarrow and DuckDB, and long lists.
 
-`fmc`, `ketchup` (CSV), `fmc_json`, `ketchup_json` (texts with escapes), `ketchup_xml` (100,000 records, read
-one by one) and `novaconnect` read what the vendor sends from local disk, and write files as a task does: rows
-in UTC with E.164 numbers and the raw record, one file a day, with SHA-256 and manifest. The peers read the
-same file and write one Parquet file with as many of these columns. They trust the file: they check no record,
-know no hour that occurs twice, and put no bad record aside.
+`fmc`, `ketchup` (CSV), `fmc_json`, `ketchup_json` (texts with escapes), `ketchup_xml` and `novaconnect` read
+what the vendor sends from local disk, and write files as a task does: rows in UTC with E.164 numbers and the
+raw record, one file a day, with SHA-256 and manifest. The peers read the same file and write one Parquet file
+with as many of these columns. They trust the file: they check no record, know no hour that occurs twice, and
+put no bad record aside.
 
 `csv`, `json` and `xml` load a long list from a simulator in its own process to JSON lines: memory and time of
 the task's process.
@@ -397,10 +397,9 @@ def to_parquet(
     peers: Mapping[str, Callable[[Path], int]],
     *,
     quick: bool,
-    count: int = 1_000_000,
 ) -> list[Figure]:
     """Return the figures of a vendor's records: of 1,000,000, whatever the count."""
-    count = 50_000 if quick else count
+    count = 50_000 if quick else 1_000_000
     with tempfile.TemporaryDirectory() as folder:
         source, small = Path(folder) / "all", Path(folder) / "small"
         write(source, count)
@@ -502,7 +501,7 @@ def ketchup_json(quick: bool) -> list[Figure]:
 
 
 def ketchup_xml(quick: bool) -> list[Figure]:
-    """Statistics of KetchUp, XML to Parquet: extrapolated from 100,000 records."""
+    """Statistics of KetchUp, XML to Parquet."""
     from airflow_provider_telecom.transfers.dataset import DatasetSpec
     from airflow_provider_telecom.vendors.ketchup_loyalty.schema import COLUMNS
 
@@ -513,7 +512,6 @@ def ketchup_xml(quick: bool) -> list[Figure]:
         partial(ours, partial(add_messages, format="xml"), DatasetSpec("messages", COLUMNS, "parquet"), None),
         {f"iterparse and {peer_package('pyarrow', 'pyarrow')}": arrow_xml},
         quick=quick,
-        count=100_000,
     )
 
 
