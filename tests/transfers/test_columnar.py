@@ -613,15 +613,48 @@ def test_usual_forms_of_xml_are_read_at_once(form: str) -> None:
     )
 
 
+RECORD = b"<c><id>1</id><x>t</x></c>\n"
+EDITS: Sequence[tuple[bytes, bytes]] = (
+    *((b"<x>t", b"<x>" + text) for text in XML_TEXTS + XML_WRONG),
+    *((b"</id><x>", b"</id>" + text + b"<x>") for text in XML_TEXTS + XML_WRONG),
+    *((b"<c><id>", b"<c>" + text + b"<id>") for text in XML_TEXTS + XML_WRONG),
+    *((b"</c>", b"</c>" + text) for text in XML_TEXTS + XML_WRONG),
+    *((b"<c>", b"<c" + text + b">") for text in (b" ", b' id="7"', b" x='7'", b"/", b">t", b":c")),
+    *((b"</c>", b"</" + name + b">") for name in (b"c ", b"c\n", b"C", b"cc", b"")),
+    *((b"id>", name + b">") for name in (b"Id", b"x", b"c", b"n:id", "ї".encode(), b"C", b"id ", b"1")),
+    *((b"c>", name + b">") for name in (b"C", b"id", b"n:c", b"cc", b"x")),
+    *(
+        (b"<x>t</x>", other)
+        for other in (b"", b"<x>", b"</x>", b"<y>t</y>", b"<x/>", b"<x/><x>t</x>", b"t", b"<y/>")
+    ),
+    (RECORD, b'<c id="7"/><e><f/></e>'),
+    (RECORD, b"</r>"),
+    (RECORD, b""),
+)
+
+
+@pytest.mark.parametrize("where", ["one", "from one on", "every second"])
+@pytest.mark.parametrize("place", [1, 30])
+def test_xml_with_one_unusual_record(place: int, where: str) -> None:
+    are_edited = {"one": [place], "from one on": range(place, 60), "every second": range(place, 60, 2)}[where]
+    for edit in EDITS:
+        records = [RECORD.replace(*edit) if number in are_edited else RECORD for number in range(60)]
+        check_xml_body(b"<r xmlns:n='u'>%b<e>0</e></r>" % b"".join(records))
+
+
 def check_xml(seed: int) -> None:
     dice = random.Random(seed)
-    body, pattern = xml_of(dice), re.compile("id|C")
-    drop = dice.choice([None, None, 1, 7, 300])
+    check_xml_body(xml_of(dice), dice.choice([None, None, 1, 7, 300]))
+
+
+def check_xml_body(body: bytes, most: int | None = None) -> None:
+    """Compare both ways to read XML; `most`: so many bytes are read at once."""
+    pattern = re.compile("id|C")
 
     def read(rows: Callable[..., Iterator[Any]], facts: list[Any]) -> list[Any]:
         file = io.BytesIO(body)
-        if drop:
-            file.read = partial(lambda read, size=-1: read(min(size, drop)), file.read)  # type: ignore[method-assign]
+        if most:
+            file.read = partial(lambda read, size=-1: read(min(size, most)), file.read)  # type: ignore[method-assign]
         found: list[Any] = []
         try:
             for piece in rows(file, pattern, on_fact=lambda *fact: facts.append(fact)):
