@@ -627,16 +627,16 @@ EDITS: Sequence[tuple[bytes, bytes]] = (
         (b"<x>t</x>", other)
         for other in (b"", b"<x>", b"</x>", b"<y>t</y>", b"<x/>", b"<x/><x>t</x>", b"t", b"<y/>")
     ),
-    (RECORD, b'<c id="7"/><e><f/></e>'),
+    (RECORD, b'<c id="7"/><e><f/></e>\n'),
     (RECORD, b"</r>"),
     (RECORD, b""),
 )
 
 
-@pytest.mark.parametrize("where", ["one", "from one on", "every second"])
-@pytest.mark.parametrize("place", [1, 30])
+@pytest.mark.parametrize("where", ["one", "from one on"])
+@pytest.mark.parametrize("place", [0, 1, 30])
 def test_xml_with_one_unusual_record(place: int, where: str) -> None:
-    are_edited = {"one": [place], "from one on": range(place, 60), "every second": range(place, 60, 2)}[where]
+    are_edited = range(place, place + 1 if where == "one" else 60)
     for edit in EDITS:
         records = [RECORD.replace(*edit) if number in are_edited else RECORD for number in range(60)]
         check_xml_body(b"<r xmlns:n='u'>%b<e>0</e></r>" % b"".join(records))

@@ -115,8 +115,8 @@ def _names(cells: list[bytes], tag: bytes) -> dict[int, str]:
         if field is None or not _is_tag(cells[place + 1], b"/" + field[1]):
             raise ValueError("another record")
         found[place] = field[1].decode()
-    is_whole = len(cells) == 2 * len(found) + 3 and cells[0] == b"" and cells[-1] == b"/%b>" % tag
-    if not is_whole or not _is_tag(cells[1], tag) or len({tag.decode(), *found.values()}) <= len(found):
+    are_names_unique = len({tag.decode(), *found.values()}) > len(found)
+    if len(cells) != 2 * len(found) + 3 or not _is_tag(cells[1], tag) or not are_names_unique:
         raise ValueError("another record")
     if len(found) > alike.MAX_NAMES:
         raise ValueError("many names")
