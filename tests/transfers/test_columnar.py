@@ -545,6 +545,20 @@ def test_json_of_two_forms_in_turn(monkeypatch: pytest.MonkeyPatch, run: int) ->
     assert sum(looked_at) < 2 * len(body)
 
 
+BYTES = st.sampled_from([bytes([one]) for one in b"a\xd0\x90\xe2\xed\xa0\xbf\xc0\xf0\xf4\x9f"])
+
+
+@settings(max_examples=1000)
+@given(text=st.text(max_size=9).map(str.encode) | st.lists(BYTES, max_size=9).map(b"".join))
+def test_utf_8(text: bytes) -> None:
+    try:
+        text.decode()
+    except UnicodeDecodeError:
+        assert not alike.is_utf_8(text)
+    else:
+        assert alike.is_utf_8(text)
+
+
 XML_TEXTS = (
     *(b"", b"", b"1", b"a", b" ", b"\t", b"\n", b" a\r\nb\r", b"]]", b"a>b", b"/>", b"'\"", b"\x7f"),
     *(

@@ -15,9 +15,10 @@ from airflow_provider_telecom.calls.rows.alike import (
     Values,
     content_of,
     first_false,
+    is_utf_8,
     where_equal,
 )
-from airflow_provider_telecom.calls.rows.record import HALF, is_utf_8, long_number
+from airflow_provider_telecom.calls.rows.record import HALF, long_number
 
 _GAP = rb"[ \x01-\x03]*"
 _SEPARATOR = re.compile(rb"[ \t\r\n]*,[ \t\r\n]*\{")

@@ -14,14 +14,14 @@ from airflow_provider_telecom.calls.rows.alike import (
     Values,
     content_of,
     first_false,
+    is_utf_8,
     where_equal,
 )
-from airflow_provider_telecom.calls.rows.record import is_utf_8
 
 _NAME = rb"[A-Za-z_][A-Za-z0-9_.-]*"
 _START = re.compile(rb"([ \t\r\n]*)<(%b)>" % _NAME)
 _FIELD, _EMPTY_TAG = re.compile(rb"(%b)>.*" % _NAME), re.compile(rb"<(%b)[ \t\x01]*" % _NAME)
-_GAP = re.compile(rb"[ \t\x01]*")
+_GAP, _EMPTY_TAG_END = re.compile(rb"[ \t\x01]*"), re.compile(rb"/>")
 _BETWEEN = b"\x02"
 _MARKS = bytes.maketrans(b"\n\x02", b"\x01\n")
 r"""Each record is a line: \x02 is where the next one begins, and \x01 stands for another end of a line."""
@@ -98,6 +98,8 @@ def _columns(text: bytes, tag: bytes, field_pattern: re.Pattern[str]) -> tuple[i
 
 def _without_empty_tags(text: bytes) -> bytes:
     """Return the text with `<x></x>` in place of `<x/>`. Raises ValueError."""
+    if not _EMPTY_TAG_END.search(text):  # sooner than `in`
+        return text
     ends = {part[part.rfind(b"<") :] for part in text.split(b"/>")[:-1]}
     found = [*filter(None, map(_EMPTY_TAG.fullmatch, ends))]
     if len(found) > alike.MAX_NAMES:

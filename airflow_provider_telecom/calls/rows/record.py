@@ -61,15 +61,6 @@ def bad_row(reason: str, raw: str) -> BadRow:
     return BadRow(reason + cut, raw[:MAX_RAW_CHARACTERS])
 
 
-def is_utf_8(text: bytes) -> bool:
-    """Return whether a text can be decoded."""
-    try:
-        text.decode()
-    except UnicodeDecodeError:
-        return False
-    return True
-
-
 def long_number(text: bytes) -> re.Match[bytes] | None:
     """Return the first 4000 digits in a row."""
     if not _DIGITS.search(text[_STEP - 1 :: _STEP]):  # much quicker than to look at each byte
