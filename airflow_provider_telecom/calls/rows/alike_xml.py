@@ -42,7 +42,9 @@ def like_records(text: bytes, first: int, field_pattern: re.Pattern[str]) -> Lik
     if start is None or field_pattern.fullmatch(start[2].decode()):
         return None
     (gap, tag), end = start.groups(), b"</%b>" % start[2]
-    content = text[len(gap) : text.rfind(end) + len(end)]
+    if (last := text.rfind(end)) < 0:
+        return None
+    content = text[len(gap) : last + len(end)]
     separator = b"%b%b<%b>" % (end, gap, tag)
     try:
         count, lines, columns = _columns(_lines(content, separator, tag), tag, field_pattern)

@@ -230,9 +230,8 @@ class _Rows:
         found, started, ended = False, None, None
         for event, current, outer in _events(self._text):
             element, parent = current.element, outer[-1] if outer else None
-            if (
-                ended is not None and ended.tail
-            ):  # the text after an element is whole when the next event comes
+            # The text after an element is whole when the next event comes.
+            if ended is not None and ended.tail:
                 held += len(ended.tail)
                 if (current if event == "end" else outer[-1]).contains_records and ended.tail.strip():
                     raise TelecomAnswerError("text between records")
