@@ -572,7 +572,7 @@ def _error(ended: Ended) -> str:
 
 Play = Callable[[Round], Figures]
 SCENARIOS = (
-    Scenario("plans.calls", calls, "plans", 35_000, conclude=conclude),
+    Scenario("plans.calls", calls, "plans", 35_000, conclude=conclude, waits=True),
     Scenario(
         "plans.tasks",
         tasks,
