@@ -95,7 +95,7 @@ def is_utf_8(text: bytes) -> bool:
     return True
 
 
-def split(text: bytes, delimiter: str, width: int, *, check_utf8: bool = False) -> tuple[list[Any], int, int]:
+def split(text: bytes, delimiter: str, width: int) -> tuple[list[Any], int, int]:
     """Split lines of valid UTF-8 into cells, and return these of all lines of the right width, as columns.
 
     And how many lines are before the first of another width, and how many there are. Raises ValueError (also
