@@ -12,7 +12,12 @@ from typing import TYPE_CHECKING, Any, ClassVar, Required
 from airflow_provider_telecom.bulk.call_matching import ListedCall, OrderedCall, match_calls
 from airflow_provider_telecom.calls.checks import in_range
 from airflow_provider_telecom.calls.errors import TelecomInputError
-from airflow_provider_telecom.operators.receipts import CollectReceiptsOperator, Line, ReceiptsArguments
+from airflow_provider_telecom.operators.receipts import (
+    CollectReceiptsOperator,
+    Line,
+    Progress,
+    ReceiptsArguments,
+)
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -90,7 +95,7 @@ class CallReceiptsOperator(CollectReceiptsOperator):
             self._callers.add(line["caller"])
 
     @contextmanager
-    def _asking(self, context: Context, totals: Totals) -> Iterator[None]:
+    def _asking(self, context: Context, progress: Progress, totals: Totals) -> Iterator[None]:
         self._found = {}
         now = type(self).now()
         within = timedelta(seconds=self.begins_within_seconds)

@@ -172,7 +172,7 @@ class CollectReceiptsOperator(TelecomOperator):
     def _note(self, line: Line) -> None:
         """Take notice of a message to ask for, before `_asking`."""
 
-    def _asking(self, context: Context, totals: Totals) -> AbstractContextManager[None]:
+    def _asking(self, context: Context, progress: Progress, totals: Totals) -> AbstractContextManager[None]:
         """Prepare a round, in whose context `_receipts` is called.
 
         Raises NotReadyError if the vendor has to be waited for.
@@ -239,7 +239,7 @@ class CollectReceiptsOperator(TelecomOperator):
     def _round(self, context: Context, journal: Journal, progress: Progress, totals: Totals) -> float:
         """Ask for all open messages and complete the file; return the seconds until the next round."""
         try:
-            with self._asking(context, totals):
+            with self._asking(context, progress, totals):
                 self._complete(progress, self._is_asked, self._updates)
         except NotReadyError as error:
             if not progress.rounds and self._left(progress) < -_GRACE:

@@ -161,7 +161,7 @@ class KetchUpCollectReceiptsOperator(CollectReceiptsOperator, KetchUpOperator):
         return [receipt_update(line, arrived.get(line["reference"]), read_at) for line in lines]
 
     @contextmanager
-    def _asking(self, context: Context, totals: Totals) -> Iterator[None]:
+    def _asking(self, context: Context, progress: Progress, totals: Totals) -> Iterator[None]:
         """Read the exports of the round, if there are too many messages to ask for each."""
         from airflow_provider_telecom.bulk.receipt_index import open_receipt_index
 
@@ -176,7 +176,7 @@ class KetchUpCollectReceiptsOperator(CollectReceiptsOperator, KetchUpOperator):
                     for filters in found.exports(channel, self.hook.options.vendor_timezone):
                         self._add(self._index, exports, filters, found.ids)
                 exports.delete()
-                self._begin_gets(self._index, totals)
+                self._begin_gets(self._index, progress, totals)
                 yield
                 self._ignored = self._index.unused
             self._index = None
@@ -188,8 +188,11 @@ class KetchUpCollectReceiptsOperator(CollectReceiptsOperator, KetchUpOperator):
             self.max_gets - self._gets_left,
         )
 
-    def _begin_gets(self, index: ReceiptIndex, totals: Totals) -> None:
-        """Spread the single reads over the messages that no export lists: not always the same have a turn."""
+    def _begin_gets(self, index: ReceiptIndex, progress: Progress, totals: Totals) -> None:
+        """Spread the single reads over the messages that no export lists.
+
+        Each round asks for others, so that all have a turn; which are first is random for each task.
+        """
         from airflow_provider_telecom.bulk.outcomes import UNKNOWN
 
         missing = float(self._open_by_key + totals.states[UNKNOWN])
@@ -197,7 +200,7 @@ class KetchUpCollectReceiptsOperator(CollectReceiptsOperator, KetchUpOperator):
             listed = len(index.find(found.ids))
             missing += found.count * (len(found.ids) - listed) / len(found.ids)
         self._step = max(1, math.ceil(missing / max(1, self.max_gets)))
-        self._places = count(random.randrange(self._step))
+        self._places = count(random.Random(progress.ends_at).randrange(1 << 32) + progress.rounds)
 
     def on_kill(self) -> None:
         """Delete the export that the task has at the vendor."""

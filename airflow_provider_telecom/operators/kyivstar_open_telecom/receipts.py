@@ -15,7 +15,7 @@ from airflow_provider_telecom.calls.errors import (
     TelecomRejectedError,
 )
 from airflow_provider_telecom.operators.kyivstar_open_telecom.base import KyivstarOperator
-from airflow_provider_telecom.operators.receipts import CollectReceiptsOperator, ReceiptsArguments
+from airflow_provider_telecom.operators.receipts import CollectReceiptsOperator, Progress, ReceiptsArguments
 from airflow_provider_telecom.vendors.kyivstar_open_telecom import arguments
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ class KyivstarCollectReceiptsOperator(CollectReceiptsOperator, KyivstarOperator)
         return super()._becomes_silent(line) and not _is_of_promo(line)
 
     @contextmanager
-    def _asking(self, context: Context, totals: Totals) -> Iterator[None]:
+    def _asking(self, context: Context, progress: Progress, totals: Totals) -> Iterator[None]:
         """Read the counts of promos, and log in the end what could not be understood."""
         for channel in self._channels & set(_ONLY_V1):
             self.hook.require_v1(_ONLY_V1[channel])

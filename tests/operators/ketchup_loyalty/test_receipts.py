@@ -256,9 +256,11 @@ def test_messages_that_are_not_listed_have_turns(telecom_simulator: Any, tmp_pat
     telecom_simulator.state.set_transition("ketchup_loyalty.sms", "after_seconds", 1_000_000)
     numbers = [str(380670001004 + 10 * place) for place in range(8)]
     path = sent(tmp_path / "out.jsonl", numbers)
-    collected(path, max_gets=2, poll_interval=1, wait_timeout=1_000)
-    asked = {one.path for one in telecom_simulator.state.requests if "/sms/" in one.path}
-    assert len(asked) > 1 + 6  # of 8, and the send
+    facts = collected(path, max_gets=2, poll_interval=1, wait_timeout=4)
+    asked = {
+        one.path for one in telecom_simulator.state.requests if one.method == "GET" and "/sms/" in one.path
+    }
+    assert (len(asked), facts["rounds"]) == (8, 4)
 
 
 @pytest.mark.parametrize("call", ["create", "file"])
