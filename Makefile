@@ -31,7 +31,7 @@ help:
 	@echo "make bench        measures us beside our peers and writes the figures to docs/figures (50 minutes on 2 quiet cores);"
 	@echo "                  ONLY=\"sends polls\" measures these alone"
 	@echo "make chaos        thousands of kills, faults and random events, with a checker that reads what the simulated"
-	@echo "                  vendors did; prints JSON lines (an hour and a half on 2 slow cores); CHAOS='--seed 7.17 --only kills.promo'"
+	@echo "                  vendors did; prints JSON lines (an hour on 2 cores); CHAOS='--seed 7.17 --only kills.promo'"
 	@echo "make mutate       mutation tests of the code that decides about money and secrets; writes the figures to docs/figures;"
 	@echo "                  MODULE=journal mutates this alone"
 	@echo "make demo         an SMS campaign from recipients to delivery report, in Airflow, with the simulator"

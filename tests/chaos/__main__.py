@@ -163,6 +163,7 @@ def _play_all(chosen: Sequence[Scenario], given: argparse.Namespace) -> None:
 
     Scenarios that wait most of the time are played by as many processes beside the others.
     """
+    machine()  # before the run has a load of its own
     began = f"seed {given.seed}, scale {given.scale:g}, {given.jobs} processes"
     print(began, file=sys.stderr, flush=True)
     groups = [[each for each in chosen if each.waits == waits] for waits in (False, True)]

@@ -500,23 +500,25 @@ def check_json(seed: int) -> None:
     dice = random.Random(seed)
     body = json_of(dice)
     name, stray_commas = dice.choice([None, "calls"]), dice.random() < 0.5
-    extra: tuple[list[Any], ...] = ([], [], [], [])
 
-    def read(rows: Callable[..., Iterator[Any]], keys: list[str], facts: list[Any]) -> object:
-        found: list[Any] = []
-        more = {"on_extra_key": keys.append, "on_fact": lambda *fact: facts.append(fact)}
-        try:
-            for piece in rows(io.BytesIO(body), name, stray_commas=stray_commas, **more):
-                found.append(piece)
-        except TelecomError as error:
-            found.append(str(error))
-        return found
+    def read(rows: Callable[..., Iterator[Any]], split: Callable[..., Iterator[Any]]) -> object:
+        keys: list[str] = []
+        options = {"stray_commas": stray_commas, "on_extra_key": keys.append}
+        return read_whole(lambda **more: split(rows(io.BytesIO(body), name, **options, **more))), keys
 
-    at_once = read(lambda *given, **more: with_texts(json_pieces(*given, **more)), *extra[::2])
-    one_by_one = read(lambda *given, **more: each_with_texts(json_rows(*given, **more)), *extra[1::2])
-    assert at_once == one_by_one
-    assert extra[0] == extra[1]
-    assert extra[2] == extra[3]
+    assert read(json_pieces, with_texts) == read(json_rows, each_with_texts)
+
+
+def read_whole(rows: Callable[..., Iterator[Any]]) -> tuple[list[Any], list[Any]]:
+    """Return what is read, at the end of it the error, and the facts beside it."""
+    found: list[Any] = []
+    facts: list[Any] = []
+    try:
+        for piece in rows(on_fact=lambda *fact: facts.append(fact)):
+            found.append(piece)
+    except TelecomError as error:
+        found.append(str(error))
+    return found, facts
 
 
 def test_json_of_names_that_are_the_same_when_joined() -> None:
@@ -665,23 +667,13 @@ def check_xml_body(body: bytes, most: int | None = None) -> None:
     """Compare both ways to read XML; `most`: so many bytes are read at once."""
     pattern = re.compile("id|C")
 
-    def read(rows: Callable[..., Iterator[Any]], facts: list[Any]) -> list[Any]:
+    def read(rows: Callable[..., Iterator[Any]], split: Callable[..., Iterator[Any]]) -> object:
         file = io.BytesIO(body)
         if most:
             file.read = partial(lambda read, size=-1: read(min(size, most)), file.read)  # type: ignore[method-assign]
-        found: list[Any] = []
-        try:
-            for piece in rows(file, pattern, on_fact=lambda *fact: facts.append(fact)):
-                found.append(piece)
-        except TelecomError as error:
-            found.append(str(error))
-        return found
+        return read_whole(lambda **more: split(rows(file, pattern, **more)))
 
-    facts: tuple[list[Any], list[Any]] = ([], [])
-    at_once = read(lambda *given, **more: with_texts(xml_pieces(*given, **more)), facts[0])
-    one_by_one = read(lambda *given, **more: each_with_texts(xml_rows(*given, **more)), facts[1])
-    assert at_once == one_by_one
-    assert facts[0] == facts[1]
+    assert read(xml_pieces, with_texts) == read(xml_rows, each_with_texts)
 
 
 def xml_of(dice: random.Random) -> bytes:
