@@ -9,6 +9,8 @@ READY_SYSTEM := $(VENV)/.ready-system
 CONSTRAINTS := constraints.txt
 # One more than the cores: tests also wait, for servers and for processes that they start.
 WORKERS ?= 3
+# Tests start hundreds of processes: each would compile the package again.
+export PYTHONDONTWRITEBYTECODE :=
 READY_DOCS := $(VENV)/.ready-docs
 READY_BENCH := $(VENV)/.ready-bench
 READY_MUTATION := $(VENV)/.ready-mutation

@@ -189,7 +189,7 @@ def damage(dice: random.Random, line: bytes, separator: str) -> bytes:
     ])
 
 
-@settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 @given(seed=st.integers(0, 2**32), format=st.sampled_from(["csv", "csv", "csv", "json"]))
 def test_calls(tmp_path_factory: pytest.TempPathFactory, seed: int, format: Any) -> None:
     check_calls(tmp_path_factory.mktemp("calls"), seed, format)
@@ -289,7 +289,7 @@ def objects(dice: random.Random, rows: list[Mapping[str, str]], format: str) -> 
 ZONES = (None, "Europe/Kyiv", "America/New_York", "Australia/Lord_Howe", "Africa/Casablanca", "Asia/Kolkata")
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 @given(seed=st.integers(0, 2**32), zone=st.sampled_from(ZONES))
 def test_messages(tmp_path_factory: pytest.TempPathFactory, seed: int, zone: str | None) -> None:
     check_messages(tmp_path_factory.mktemp("messages"), seed, zone)
@@ -849,7 +849,7 @@ def outcome(act: Callable[[], object]) -> object:
         return str(error)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 @given(seed=st.integers(0, 2**32), report=st.sampled_from(list(novaconnect_schema.COLUMNS)))
 def test_reports(tmp_path_factory: pytest.TempPathFactory, seed: int, report: str) -> None:
     check_report(tmp_path_factory.mktemp("reports"), seed, report)

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
+import random
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any
+
 from airflow_provider_telecom.simulator.novaconnect.billing import month_before, usage_of
 from airflow_provider_telecom.simulator.novaconnect.data import VendorData
 from airflow_provider_telecom.simulator.novaconnect.models import (
@@ -65,8 +71,7 @@ def seed_data(data: VendorData) -> None:
         sim.name = f"Tracker {place + 1}" if place % 4 else None
     _seed_users(data)
     _seed_bills(data)
-    for days_ago in range(REPORT_DAYS, 0, -1):
-        _seed_day(data, data.now() // DAY * DAY - days_ago * DAY, days_ago > 1)
+    _seed_reports(data)
     newest = max(data.bills.values(), key=lambda bill: bill.added)
     newest.charges = usage_of(data, newest.period)
     newest.cost = round(sum(newest.charges.values()) / 10_000, 2)
@@ -115,24 +120,43 @@ def _seed_bills(data: VendorData) -> None:
         data.bills[bill.id] = bill
 
 
-def _seed_day(data: VendorData, midnight: int, past_midnight: bool) -> None:
-    for sim in data.sims.values():
-        if data.random.random() < 0.8:
-            data.sessions.append(_session(data, sim, midnight, past_midnight))
-    for kind in ("call", "in_sms", "out_sms", "ussd"):
-        sim = data.random.choice(list(data.sims.values()))
-        target = {"in_sms": sim.number, "ussd": "*100#"}.get(kind, "77000009999")
-        date, cost = (
-            midnight + data.random.randrange(DAY),
-            round(data.random.uniform(0, 0.2), 4),
-        )
-        data.actions.append(Action(next(data.ids), sim.id, date, kind, target, cost))
+def _seed_reports(data: VendorData) -> None:
+    sims = tuple((sim.id, sim.profile, sim.number) for sim in data.sims.values())
+    today, first_id = data.now() // DAY * DAY, next(data.ids)
+    sessions, actions, state = _reports(data.random.getstate(), sims, today, first_id)
+    data.sessions.extend(sessions)
+    data.actions.extend(actions)
+    data.random.setstate(state)
+    data.ids = itertools.count(first_id + len(sessions) + len(actions))
 
 
-def _session(data: VendorData, sim: Sim, midnight: int, past_midnight: bool) -> Session:
-    start = midnight + data.random.randrange(DAY)
-    end = start + data.random.randrange(60, 4 * 3600)
+@lru_cache(4)  # tests make thousands of such fleets
+def _reports(
+    state: tuple[Any, ...], sims: tuple[tuple[int, str, str], ...], today: int, first_id: int
+) -> tuple[Sequence[Session], Sequence[Action], tuple[Any, ...]]:
+    """Return the sessions and actions of the days before `today`, and the state of the dice after them."""
+    dice, ids = random.Random(), itertools.count(first_id)
+    dice.setstate(state)
+    sessions, actions = [], []
+    for days_ago in range(REPORT_DAYS, 0, -1):
+        midnight = today - days_ago * DAY
+        for sim, profile, _ in sims:
+            if dice.random() < 0.8:
+                sessions.append(_session(dice, next(ids), sim, profile, midnight, days_ago > 1))
+        for kind in ("call", "in_sms", "out_sms", "ussd"):
+            sim, _, number = dice.choice(sims)
+            target = {"in_sms": number, "ussd": "*100#"}.get(kind, "77000009999")
+            date, cost = midnight + dice.randrange(DAY), round(dice.uniform(0, 0.2), 4)
+            actions.append(Action(next(ids), sim, date, kind, target, cost))
+    return sessions, actions, dice.getstate()
+
+
+def _session(
+    dice: random.Random, number: int, sim: int, profile: str, midnight: int, past_midnight: bool
+) -> Session:
+    start = midnight + dice.randrange(DAY)
+    end = start + dice.randrange(60, 4 * 3600)
     end = end if past_midnight else min(end, midnight + DAY - 1)
-    cost = round(data.random.uniform(0.01, 2), 4) if sim.profile == "TC" else 0.0
-    place = data.random.choice(OPERATORS)
-    return Session(next(data.ids), sim.id, start, end, *place, data.random.randrange(10**4, 10**10), cost)
+    cost = round(dice.uniform(0.01, 2), 4) if profile == "TC" else 0.0
+    place = dice.choice(OPERATORS)
+    return Session(number, sim, start, end, *place, dice.randrange(10**4, 10**10), cost)
