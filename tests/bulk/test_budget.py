@@ -467,7 +467,7 @@ def test_who_asks_beside_others_gives_up_at_last(
     variables: Variables, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each time another one is asking; with it the cap would not do."""
-    monkeypatch.setattr("random.random", lambda: 0.5)
+    monkeypatch.setattr("random.random", lambda: 0.25)
     budget = Budget("m", "EUR", per_day="10")
     spend(Task("a", budget), "7")
     (asking,) = [key for key in variables.values if (claim := read_claim(key)) and claim.state == "a"]
@@ -476,7 +476,7 @@ def test_who_asks_beside_others_gives_up_at_last(
     with pytest.raises(TelecomInputError, match="per_day"):
         spend(task, "7")
     assert len(task.pauses) == _MAX_ROUNDS - 1
-    assert all(pause in (0.5 * _PAUSE, 1.5 * _PAUSE) for pause in task.pauses)  # as first or second of two
+    assert all(pause in (0.25 * _PAUSE, 1.25 * _PAUSE) for pause in task.pauses)  # as first or second of two
     assert spend(task, "3").held == 3
     assert len(task.pauses) == _MAX_ROUNDS - 1
 

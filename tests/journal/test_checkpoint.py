@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -62,6 +63,14 @@ def changed(place: int) -> list[str]:
 def test_a_new_send_begins_with_nothing_and_writes_nothing(store: Store) -> None:
     assert resumed(store) == 0
     assert store.writes == 0
+
+
+def test_the_hash_is_that_of_account_and_keys(store: Store) -> None:
+    """A later version must find the same, or tasks in progress could not go on."""
+    checkpoint(store).announce(NOTHING, KEYS[:2])
+    entry = Journal(store).read("bulk")
+    assert entry is not None
+    assert entry.body == hashlib.sha256(b"ketchup_loyalty\nt0\nt1\n").hexdigest()
 
 
 def test_what_is_announced_may_have_been_sent(store: Store) -> None:
