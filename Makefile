@@ -7,8 +7,8 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 READY_SYSTEM := $(VENV)/.ready-system
 CONSTRAINTS := constraints.txt
-# Twice the cores: tests also wait, for servers and for processes that they start.
-WORKERS ?= 4
+# One more than the cores: tests also wait, for servers and for processes that they start.
+WORKERS ?= 3
 # Tests start hundreds of processes: each would compile the package again.
 export PYTHONDONTWRITEBYTECODE :=
 READY_DOCS := $(VENV)/.ready-docs
