@@ -25,7 +25,7 @@ AIRFLOWS ?= 3.3.0 3.3.1 3.3.2
 	release-check constraints clean
 
 help:
-	@echo "make test         lint, types and tests (7 minutes on 2 cores, after the installation)"
+	@echo "make test         lint, types and tests (7 to 9 minutes on 2 cores, after the installation)"
 	@echo "make test-long    exhaustive and long tests (half an hour)"
 	@echo "make test-system  tests in a real Airflow with PostgreSQL, Redis and Chromium, which are installed where missing:"
 	@echo "                  kills, thousands of sensors, webhooks, the example Dags under two executors (half an hour)"

@@ -189,7 +189,7 @@ def damage(dice: random.Random, line: bytes, separator: str) -> bytes:
     ])
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
 @given(seed=st.integers(0, 2**32), format=st.sampled_from(["csv", "csv", "csv", "json"]))
 def test_calls(tmp_path_factory: pytest.TempPathFactory, seed: int, format: Any) -> None:
     check_calls(tmp_path_factory.mktemp("calls"), seed, format)
@@ -289,7 +289,7 @@ def objects(dice: random.Random, rows: list[Mapping[str, str]], format: str) -> 
 ZONES = (None, "Europe/Kyiv", "America/New_York", "Australia/Lord_Howe", "Africa/Casablanca", "Asia/Kolkata")
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 @given(seed=st.integers(0, 2**32), zone=st.sampled_from(ZONES))
 def test_messages(tmp_path_factory: pytest.TempPathFactory, seed: int, zone: str | None) -> None:
     check_messages(tmp_path_factory.mktemp("messages"), seed, zone)
@@ -650,11 +650,11 @@ EDITS: Sequence[tuple[bytes, bytes]] = (
 
 
 @pytest.mark.parametrize("where", ["one", "from one on"])
-@pytest.mark.parametrize("place", [0, 1, 15])
+@pytest.mark.parametrize("place", [0, 1, 30])
 def test_xml_with_one_unusual_record(place: int, where: str) -> None:
-    are_edited = range(place, place + 1 if where == "one" else 40)
+    are_edited = range(place, place + 1 if where == "one" else 60)
     for edit in EDITS:
-        records = [RECORD.replace(*edit) if number in are_edited else RECORD for number in range(40)]
+        records = [RECORD.replace(*edit) if number in are_edited else RECORD for number in range(60)]
         check_xml_body(b"<r xmlns:n='u'>%b<e>0</e></r>" % b"".join(records))
 
 
@@ -849,7 +849,7 @@ def outcome(act: Callable[[], object]) -> object:
         return str(error)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 @given(seed=st.integers(0, 2**32), report=st.sampled_from(list(novaconnect_schema.COLUMNS)))
 def test_reports(tmp_path_factory: pytest.TempPathFactory, seed: int, report: str) -> None:
     check_report(tmp_path_factory.mktemp("reports"), seed, report)
